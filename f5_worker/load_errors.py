@@ -1,0 +1,114 @@
+"""From whatever a model load raised to the typed error that says what is wrong and what to do."""
+
+import errno
+from collections.abc import Iterator
+
+from f5_worker.errors import (
+    CheckpointMismatchError,
+    CheckpointNotFoundError,
+    DiskFullError,
+    DriverTooOldError,
+    HubUnreachableError,
+    ModelUnavailableError,
+    OutOfMemoryError,
+    PackageMissingError,
+)
+
+# Named, not imported: this module must work where torch and huggingface_hub are the packages that are missing.
+_HUB_NOT_FOUND = {"RepositoryNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError", "RevisionNotFoundError"}
+_HUB_NO_ACCESS = {"GatedRepoError", "DisabledRepoError"}
+_HUB_UNREACHABLE = {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "RevisionResolutionError", "FileMetadataError"}
+_HTTP_PACKAGES = ("httpx", "httpcore", "httpx2", "httpcore2", "requests", "urllib3")
+_DRIVER_TOO_OLD = ("driver on your system is too old", "forward compatibility was attempted", "insufficient driver")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+_DAMAGED = {"SafetensorError", "UnpicklingError", "EOFError", "BadZipFile"}
+_SMOKE_HINT = "F5TTS_MODEL=smoke runs the whole worker at once on a tiny random model (the sound is noise)"
+
+HUB_WAYS_OUT = (
+    "allow this worker to reach the model hub, or put the files on the network volume and set F5TTS_MODEL to a model folder "
+    f"(or F5TTS_CKPT_FILE, F5TTS_VOCAB_FILE and F5TTS_VOCODER_PATH to them); {_SMOKE_HINT}"
+)
+
+
+def explain_load_error(error: BaseException, what: str) -> ModelUnavailableError:
+    """The typed error for ``error``, raised while loading ``what`` ("the F5-TTS checkpoint", "the Whisper model").
+
+    The whole chain of causes is searched, since the hub's client and transformers wrap the real one. An error that is already
+    typed is returned as it is.
+    """
+    chain = list(_causes(error))
+    for cause in chain:
+        if isinstance(cause, ModelUnavailableError):
+            return cause
+    for cause in chain:
+        if (explained := _explain(cause, what)) is not None:
+            return explained
+    return ModelUnavailableError(
+        f"{what} could not be loaded: {_brief(error)}; the worker's log has the details.", cause=type(error).__name__
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _explain(error: BaseException, what: str) -> ModelUnavailableError | None:
+    names = {cls.__name__ for cls in type(error).__mro__}
+    packages = {cls.__module__.split(".")[0] for cls in type(error).__mro__}
+    text = str(error).lower()
+    if isinstance(error, ImportError):
+        return missing_package(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            f"The disk is full: {what} does not fit. Free space on the network volume, or use a larger one "
+            "(the official model and its vocoder need 1.5 GB)."
+        )
+    if any(marker in text for marker in _DRIVER_TOO_OLD):
+        return DriverTooOldError(
+            "The CUDA driver of this host is too old for the installed torch. Restrict the endpoint's allowed CUDA versions "
+            "to 12.8 and newer, so that it runs on hosts with a newer driver."
+        )
+    if isinstance(error, MemoryError) or "OutOfMemoryError" in names or any(marker in text for marker in _OUT_OF_MEMORY):
+        return OutOfMemoryError(
+            f"Memory ran out while loading {what}. Choose a GPU with at least 8 GB (or a worker with more memory), "
+            "and run nothing else on it."
+        )
+    if names & _HUB_NO_ACCESS:
+        return CheckpointNotFoundError(
+            f"The model hub does not give access to {what}; accept its terms there and set HF_TOKEN."
+        )
+    if names & _HUB_UNREACHABLE or "ConnectionError" in names or packages & set(_HTTP_PACKAGES):
+        return HubUnreachableError(f"The model hub cannot be reached and {what} is not cached; {HUB_WAYS_OUT}.")
+    if names & _HUB_NOT_FOUND or "HFValidationError" in names:
+        return CheckpointNotFoundError(f"The model hub has no such repository or file for {what}; check its name.")
+    if names & _DAMAGED or "pytorchstreamreader" in text or "weights only load failed" in text:
+        return CheckpointMismatchError(
+            f"{what} is damaged, cut short or of a format that is not allowed; delete the file so that it is fetched again, "
+            "or upload it anew."
+        )
+    if isinstance(error, FileNotFoundError):
+        return CheckpointNotFoundError(f"A file of {what} does not exist; check the paths in the settings.")
+    return None
+
+
+def missing_package(error: ImportError) -> PackageMissingError:
+    """The typed error for an import that failed, with the package's name."""
+    package = (error.name or "").split(".")[0] or "a package"
+    state = "is not installed" if isinstance(error, ModuleNotFoundError) else f"does not import ({_brief(error)})"
+    return PackageMissingError(
+        f"The Python package {package} {state}. Start the worker through start.sh, which builds the environment, "
+        "or install requirements.txt with --no-deps.",
+        package=package,
+    )
+
+
+def _brief(error: BaseException) -> str:
+    """The first line of an error, short enough for an answer and without paths."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    words = [word for word in first.split() if not word.strip("'\"(),:").startswith(("/", "http://", "https://"))]
+    return " ".join(words)[:200] or type(error).__name__

@@ -1,0 +1,108 @@
+"""A tiny model of the real architecture with random weights, made on the spot: the whole pipeline without any download."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from f5_worker.engine import Engine, load_engine
+from f5_worker.model_files import SMOKE_MODEL, ModelFiles
+from f5_worker.packages import package_folder
+
+SMOKE_CONFIG: dict[str, Any] = {
+    "model": {
+        "name": SMOKE_MODEL,
+        "tokenizer": "custom",
+        "backbone": "DiT",
+        "arch": {
+            "dim": 64,
+            "depth": 2,
+            "heads": 2,
+            "dim_head": 32,
+            "ff_mult": 2,
+            "text_dim": 32,
+            "text_mask_padding": True,
+            "conv_layers": 2,
+        },
+        "mel_spec": {
+            "target_sample_rate": 24000,
+            "n_mel_channels": 100,
+            "hop_length": 256,
+            "win_length": 1024,
+            "n_fft": 1024,
+            "mel_spec_type": "vocos",
+        },
+    }
+}
+_SMOKE_VOCODER: dict[str, Any] = {
+    "feature_extractor": {
+        "class_path": "vocos.feature_extractors.MelSpectrogramFeatures",
+        "init_args": {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"},
+    },
+    "backbone": {
+        "class_path": "vocos.models.VocosBackbone",
+        "init_args": {"input_channels": 100, "dim": 32, "intermediate_dim": 64, "num_layers": 2},
+    },
+    "head": {
+        "class_path": "vocos.heads.ISTFTHead",
+        "init_args": {"dim": 32, "n_fft": 1024, "hop_length": 256, "padding": "center"},
+    },
+}
+
+
+def make_model_folder(folder: Path, config: dict[str, Any] | None = None, vocoder: dict[str, Any] | None = None) -> ModelFiles:
+    """Write a model folder with random weights, the same ones every time, in the layout that ``F5TTS_MODEL=<folder>`` reads.
+
+    ``config`` and ``vocoder`` choose another size (the benchmarks make one of full size).
+
+    Raises:
+        PackageMissingError: when the packages of the model are missing.
+    """
+    import yaml
+    from safetensors.torch import save_file
+
+    engine = load_engine()
+    config, vocoder = config or SMOKE_CONFIG, vocoder or _SMOKE_VOCODER
+    (folder / "vocos").mkdir(parents=True, exist_ok=True)
+    files = ModelFiles(
+        name=SMOKE_MODEL,
+        config=folder / "config.yaml",
+        checkpoint=folder / "model.safetensors",
+        vocab=folder / "vocab.txt",
+        vocoder_config=folder / "vocos" / "config.yaml",
+        vocoder_weights=folder / "vocos" / "pytorch_model.bin",
+    )
+    copyfile(package_folder("f5_tts") / "infer/examples/vocab.txt", files.vocab)
+    files.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    files.vocoder_config.write_text(yaml.safe_dump(vocoder, sort_keys=False), encoding="utf-8")
+
+    model = config["model"]
+    vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
+    backbone = engine.backbones[model["backbone"]]
+    transformer = backbone(**model["arch"], text_num_embeds=vocab_size, mel_dim=model["mel_spec"]["n_mel_channels"])
+    cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=model["mel_spec"], vocab_char_map=vocab)
+    _randomise(engine, cfm)
+    save_file({f"ema_model.{name}": tensor for name, tensor in cfm.state_dict().items()}, files.checkpoint)
+    vocos = engine.Vocos.from_hparams(str(files.vocoder_config))
+    _randomise(engine, vocos)
+    engine.torch.save(vocos.state_dict(), files.vocoder_weights)
+    return files
+
+
+def _randomise(engine: Engine, module: Any) -> None:
+    """Seeded values in every parameter: F5-TTS zeroes its last layers, which would leave the text without any effect."""
+    torch = engine.torch
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            fan_in = parameter[0].numel() if parameter.dim() > 1 else parameter.numel()
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+
+
+@contextmanager
+def smoke_model_files() -> Iterator[ModelFiles]:
+    """The smoke model in a temporary folder, gone at exit; what was mapped from it stays valid."""
+    with tempfile.TemporaryDirectory(prefix="f5-smoke-") as folder:
+        yield make_model_folder(Path(folder))
