@@ -7,7 +7,7 @@
 
 The routes are those of runpod 1.12.0: ``job-take``, ``job-take-batch`` and ``job-stop`` (long polls), ``job-done`` (results and
 progress updates), ``job-stream`` (parts of a generator's answer) and ``ping``. A body over the limit is refused with 400 as the
-platform does, and so is one that is not strict JSON (NaN included). A job whose result never arrives stays without one, as there.
+platform does, and so is one that is not strict JSON (NaN included). A job whose result never arrives stays without one.
 """
 
 import json
@@ -87,9 +87,8 @@ class JobApi:
         self._posts: list[Post] = []
         self._attempts: list[Attempt] = []
         self._pings: list[Ping] = []
-        self._first_poll: float | None = None
-        self._drops: frozenset[int] = frozenset()
-        self._post_number = 0
+        self._polls: list[float] = []
+        self._breaks: list[int | None] = []
         self._faults: list[BaseException] = []
         self._closing = False
         self._server = _Server(self)
@@ -189,13 +188,13 @@ class JobApi:
         with self._changed:
             return list(self._pings)
 
-    def first_poll(self, timeout: float = 60.0) -> float:
-        """``time.monotonic()`` of the moment when a worker first asked for a job: it is ready since then.
+    def first_poll(self, timeout: float = 60.0, *, after: float = 0.0) -> float:
+        """``time.monotonic()`` of the moment (not before ``after``) when a worker first asked for a job, and so was ready.
 
         Raises:
             TimeoutError: when none asked within ``timeout`` seconds.
         """
-        at = self._wait(timeout, lambda: self._first_poll)
+        at = self._wait(timeout, lambda: next((at for at in self._polls if at >= after), None))
         if at is None:
             raise TimeoutError(f"no worker asked for a job within {timeout:g} s")
         return at
@@ -222,11 +221,21 @@ class JobApi:
             raise TimeoutError(f"no {kind} post for job {job_id} within {timeout:g} s")
         return post
 
-    def drop_posts(self, *numbers: int) -> None:
-        """Drop the connection on these posts without an answer; the next post from now on is number 1."""
+    def wait_for_ping(self, job_id: str, timeout: float = 60.0) -> Ping:
+        """The first heartbeat that names the job as in progress.
+
+        Raises:
+            TimeoutError: when none did within ``timeout`` seconds.
+        """
+        ping = self._wait(timeout, lambda: next((p for p in self._pings if job_id in p.job_ids), None))
+        if ping is None:
+            raise TimeoutError(f"no heartbeat named job {job_id} within {timeout:g} s")
+        return ping
+
+    def break_posts(self, *statuses: int | None) -> None:
+        """Answer the next posts with these HTTP statuses and keep nothing of them; ``None`` drops the connection unanswered."""
         with self._changed:
-            self._post_number = 0
-            self._drops = frozenset(numbers)
+            self._breaks = list(statuses)
 
     def _wait(self, timeout: float, look: Callable[[], T | None]) -> T | None:
         """What ``look`` finds (called with the lock held), or ``None`` after ``timeout`` seconds."""
@@ -247,9 +256,8 @@ class JobApi:
             return jobs
 
         with self._changed:
-            if self._first_poll is None:
-                self._first_poll = time.monotonic()
-                self._changed.notify_all()
+            self._polls.append(time.monotonic())
+            self._changed.notify_all()
         return self._hold(connection, look)
 
     def give_back(self, jobs: list[dict[str, Any]]) -> None:
@@ -288,9 +296,8 @@ class JobApi:
         at = time.monotonic()
         body = _strict_json(raw) if len(raw) <= self.max_body_bytes else None
         with self._changed:
-            self._post_number += 1
-            if self._post_number in self._drops:
-                status = None
+            if self._breaks:
+                status = self._breaks.pop(0)
             elif body is None:
                 status = 400
             else:
