@@ -18,6 +18,9 @@
     ├── StorageError               S3; its causes:
     │   ├── StorageNotConfiguredError  no bucket or credentials are set
     │   ├── StorageNotFoundError       no such key or bucket
+    │   │   └── BucketNotFoundError        no such bucket, so the settings are wrong rather than the key
+    │   ├── StorageExistsError         the key is taken and must not be overwritten
+    │   ├── StorageTooLargeError       the object is larger than its reader accepts
     │   ├── StorageDeniedError         wrong key, signature or permission
     │   └── StorageUnreachableError    no answer, or none in time
     └── DeliveryError              the audio exists, but no way to hand it over fits
@@ -120,6 +123,18 @@ class StorageNotConfiguredError(StorageError):
 
 class StorageNotFoundError(StorageError):
     """The key or the bucket does not exist."""
+
+
+class BucketNotFoundError(StorageNotFoundError):
+    """The bucket does not exist: no key in it can be found, whatever the job names."""
+
+
+class StorageExistsError(StorageError):
+    """The key is taken, and the write must not replace what is there."""
+
+
+class StorageTooLargeError(StorageError):
+    """The object is larger than its reader accepts; ``details`` hold ``size`` and ``limit`` (bytes)."""
 
 
 class StorageDeniedError(StorageError):

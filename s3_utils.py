@@ -1,0 +1,288 @@
+"""Every S3 call of the worker, for AWS and for services that speak its protocol.
+
+Each function takes the ``S3Config`` to work with, adds its ``prefix`` to the key, retries with back-off what is worth a retry,
+and raises only the ``Storage*`` errors of ``f5_worker.errors``. Equal accounts share one client. boto3 is imported by the
+first call, since ``handler.py`` must import without it.
+"""
+
+import random
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from f5_worker import s3_faults
+from f5_worker.errors import StorageError, StorageNotConfiguredError, StorageNotFoundError, StorageTooLargeError
+from f5_worker.settings import S3Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PARALLEL_CALLS = 16
+"""How many calls one client serves at once without waiting for a connection."""
+
+_ATTEMPTS = 3
+_CONNECT_TIMEOUT = 10.0
+_CHECK_TIMEOUT = 5.0
+_CLIENTS_KEPT = 16
+_PART_BYTES = 8 * 1024 * 1024
+_MULTIPART_FROM_BYTES = 16 * 1024 * 1024
+_AWS_ENDPOINT = re.compile(r"^https?://[^/]*\.amazonaws\.com(\.cn)?(:\d+)?(/|$)")
+# The services that check the region and name it in their host; the rest take us-east-1 or are told by AWS_REGION.
+_REGION_IN_HOST = re.compile(
+    r"[/.]s3[.-](?P<region>[a-z]{2}-[a-z0-9-]+)\.(amazonaws\.com|backblazeb2\.com|wasabisys\.com|scw\.cloud)\b"
+)
+
+_client_lock = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """A stored object: ``key`` without the configuration's prefix, ``size`` in bytes; a listing knows no ``content_type``."""
+
+    key: str
+    size: int
+    last_modified: datetime
+    content_type: str | None = None
+
+
+def required(config: S3Config | None, purpose: str) -> S3Config:
+    """``config``, or the error that says that ``purpose`` needs one.
+
+    Raises:
+        StorageNotConfiguredError: ``config`` is ``None``.
+    """
+    if config is None:
+        raise StorageNotConfiguredError(
+            f"No S3 storage is configured, which {purpose} needs; set S3_BUCKET, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, "
+            "for other services than AWS, AWS_ENDPOINT_URL, or send s3Config with the job."
+        )
+    return config
+
+
+def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> None:
+    """Store the file at ``path``, in parallel parts when it is large.
+
+    Raises:
+        StorageError: after the retries.
+        OSError: the local file cannot be read.
+    """
+    with _storage_errors(config, key) as client:
+        from boto3.s3.transfer import TransferConfig
+
+        transfer = TransferConfig(
+            multipart_threshold=_MULTIPART_FROM_BYTES,
+            multipart_chunksize=_PART_BYTES,
+            max_concurrency=4,
+            preferred_transfer_client="classic",
+        )
+        client.upload_file(
+            str(path), config.bucket, _full_key(config, key), ExtraArgs={"ContentType": content_type}, Config=transfer
+        )
+
+
+def put_bytes(config: S3Config, key: str, data: bytes, content_type: str, *, overwrite: bool = True) -> None:
+    """Store ``data``.
+
+    Raises:
+        StorageExistsError: not ``overwrite``, and the key is taken (decided by the server, so two writers cannot both win).
+        StorageError: after the retries.
+    """
+    with _storage_errors(config, key) as client:
+        full = _full_key(config, key)
+        if overwrite:
+            client.put_object(Bucket=config.bucket, Key=full, Body=data, ContentType=content_type)
+        else:
+            client.put_object(Bucket=config.bucket, Key=full, Body=data, ContentType=content_type, IfNoneMatch="*")
+
+
+def get_bytes(config: S3Config, key: str, max_bytes: int) -> bytes:
+    """The whole object, of ``max_bytes`` at most.
+
+    Raises:
+        StorageNotFoundError: no such key (``BucketNotFoundError``: no such bucket).
+        StorageTooLargeError: it is larger; nothing was downloaded.
+        StorageError: after the retries.
+    """
+    with _storage_errors(config, key) as client:
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+        for attempt in range(1, _ATTEMPTS + 1):
+            response = client.get_object(Bucket=config.bucket, Key=_full_key(config, key))
+            with closing(response["Body"]) as body:
+                size = response["ContentLength"]
+                if size > max_bytes:
+                    raise StorageTooLargeError(
+                        f"{key!r} in the bucket {config.bucket!r} has {size:,} bytes, {max_bytes:,} are allowed; "
+                        "store a smaller one.",
+                        size=size,
+                        limit=max_bytes,
+                    )
+                try:
+                    return body.read()
+                except (HTTPClientError, IncompleteReadError):  # botocore retries a call, but not the reading of its body
+                    if attempt == _ATTEMPTS:
+                        raise
+            time.sleep(random.random() * 2**attempt / 2)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def head(config: S3Config, key: str) -> ObjectInfo:
+    """What is known of one object.
+
+    Raises:
+        StorageNotFoundError: no such key (``BucketNotFoundError``: no such bucket).
+        StorageError: after the retries.
+    """
+    with _storage_errors(config, key) as client:
+        try:
+            response = client.head_object(Bucket=config.bucket, Key=_full_key(config, key))
+        except client.exceptions.ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404 and _bucket_is_missing(client, config):
+                raise s3_faults.storage_error(s3_faults.NO_BUCKET, "404", config, None) from None
+            raise
+        if "LastModified" not in response:
+            raise s3_faults.storage_error(s3_faults.NOT_S3, "no Last-Modified", config, _full_key(config, key))
+        return ObjectInfo(key, response["ContentLength"], response["LastModified"], response.get("ContentType"))
+
+
+def find(config: S3Config, key: str) -> ObjectInfo | None:
+    """Like ``head``, but ``None`` for a missing key; a missing bucket is an error as ever."""
+    try:
+        return head(config, key)
+    except StorageNotFoundError as error:
+        if type(error) is StorageNotFoundError:
+            return None
+        raise
+
+
+def list_objects(config: S3Config, prefix: str) -> Iterator[ObjectInfo]:
+    """Every object whose key starts with ``prefix``, in the order of their keys, page by page.
+
+    Raises:
+        BucketNotFoundError: no such bucket.
+        StorageError: after the retries.
+    """
+    own = len(_full_key(config, ""))
+    with _storage_errors(config, prefix) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=config.bucket, Prefix=_full_key(config, prefix))
+        for page in pages:
+            for item in page.get("Contents", ()):
+                yield ObjectInfo(item["Key"][own:], item["Size"], item["LastModified"])
+
+
+def delete(config: S3Config, key: str) -> None:
+    """Remove one object; one that is not there is no error, as in S3 itself.
+
+    Raises:
+        StorageError: after the retries.
+    """
+    with _storage_errors(config, key) as client:
+        client.delete_object(Bucket=config.bucket, Key=_full_key(config, key))
+
+
+def presign(config: S3Config, key: str, *, filename: str | None = None) -> str:
+    """A URL that serves the object to anyone for ``config.url_expires`` seconds; browsers save it as ``filename`` if given.
+
+    Raises:
+        StorageError: no URL can be signed (no credentials, settings that cannot work); the server is not asked.
+    """
+    params = {"Bucket": config.bucket, "Key": _full_key(config, key)}
+    if filename is not None:
+        params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+    with _storage_errors(config, key) as client:
+        return client.generate_presigned_url("get_object", Params=params, ExpiresIn=config.url_expires)
+
+
+def check(config: S3Config) -> None:
+    """One quick call, with no retry, that proves the endpoint reachable, the credentials accepted and the bucket listable.
+
+    Raises:
+        StorageError: whichever of these is not so.
+    """
+    quick = replace(config, timeout=min(config.timeout, _CHECK_TIMEOUT))
+    with _storage_errors(quick, None, attempts=1) as client:
+        client.list_objects_v2(Bucket=config.bucket, Prefix=_full_key(config, ""), MaxKeys=1)
+
+
+def _bucket_is_missing(client: "S3Client", config: S3Config) -> bool:
+    """Whether the bucket is why HEAD said 404: its answer has no body that would tell; a listing's has."""
+    try:
+        client.list_objects_v2(Bucket=config.bucket, Prefix=_full_key(config, ""), MaxKeys=1)
+    except client.exceptions.NoSuchBucket:
+        return True
+    except client.exceptions.ClientError:
+        return False  # not allowed to list: the key stays the likelier reason
+    return False
+
+
+def _full_key(config: S3Config, key: str) -> str:
+    return f"{config.prefix}/{key}" if config.prefix else key
+
+
+@contextmanager
+def _storage_errors(config: S3Config, key: str | None, attempts: int = _ATTEMPTS) -> Iterator["S3Client"]:
+    """Lend the client of ``config``; every foreign error becomes a ``StorageError``, here and nowhere else."""
+    try:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
+    except ImportError as error:
+        raise StorageError(
+            f"S3 needs the Python package boto3, which does not import ({type(error).__name__}); install requirements.txt."
+        ) from error
+    full = None if key is None else _full_key(config, key)
+    try:
+        yield _client(config, attempts)
+    # ValueError: botocore has no class of its own for an endpoint that is no URL or a key that is no Unicode.
+    except (BotoCoreError, ClientError, Boto3Error, ResponseParserError, ValueError) as error:
+        # Without its cause: botocore's texts hold header values and signed URLs, which a traceback would carry into the log.
+        raise s3_faults.translate(error, config, full) from None
+
+
+def _client(config: S3Config, attempts: int) -> "S3Client":
+    """The one client for all configurations that differ in nothing it knows."""
+    connection = replace(config, bucket="", prefix="", url_expires=0)
+    with _client_lock:
+        return _make_client(connection, attempts)
+
+
+@lru_cache(maxsize=_CLIENTS_KEPT)
+def _make_client(config: S3Config, attempts: int) -> "S3Client":
+    from boto3.session import Session  # boto3.client() would share one session between threads, which is not safe
+    from botocore.config import Config
+
+    on_aws = config.endpoint_url is None or bool(_AWS_ENDPOINT.match(config.endpoint_url))
+    # On AWS "virtual" also picks the region's own host: the global one redirects, which a presigned URL does not survive.
+    on_path = config.path_style == "true" or (config.path_style == "auto" and not on_aws)
+    style: Literal["path", "virtual"] = "path" if on_path else "virtual"
+    region_in_host = _REGION_IN_HOST.search(config.endpoint_url or "")
+    return Session().client(
+        "s3",
+        region_name=config.region or (region_in_host["region"] if region_in_host else "us-east-1"),
+        endpoint_url=config.endpoint_url,
+        aws_access_key_id=config.access_key_id,
+        aws_secret_access_key=config.secret_access_key,
+        aws_session_token=config.session_token,
+        config=Config(  # type: ignore[call-arg]  # the stubs do not know ignore_configured_endpoint_urls
+            signature_version="s3v4",
+            connect_timeout=min(config.timeout, _CONNECT_TIMEOUT),
+            read_timeout=config.timeout,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=PARALLEL_CALLS,
+            s3={"addressing_style": style},
+            # Several S3-compatible services refuse the checksums that botocore otherwise adds to every call.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            # The environment's endpoint must not catch a job that brings its own s3Config for AWS.
+            ignore_configured_endpoint_urls=True,
+            tcp_keepalive=True,
+        ),
+    )
