@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from f5_worker import log
 from f5_worker.engine import Engine, load_engine
 from f5_worker.errors import CheckpointMismatchError
+from f5_worker.job import Stopwatch
 from f5_worker.load_errors import explain_load_error
 from f5_worker.model_files import SMOKE_MODEL, ModelFiles, load_config, locate_model
 from f5_worker.settings import Settings
@@ -23,7 +23,7 @@ _init_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready for synthesis: ``cfm.transformer`` is the backbone, ``vocoder`` a Vocos, both in eval mode on ``device``."""
+    """A model ready for synthesis: ``cfm.transformer`` the backbone, ``vocoder`` a Vocos, both in eval mode on ``device``."""
 
     name: str
     engine: Engine
@@ -51,7 +51,7 @@ def load_model(settings: Settings) -> LoadedModel:
     Raises:
         ModelUnavailableError: one of its kinds, with the cause and the mend.
     """
-    clock = _Stopwatch()
+    clock = Stopwatch()
     try:
         with _model_files(settings) as files:
             clock.lap("files")
@@ -64,16 +64,6 @@ def load_model(settings: Settings) -> LoadedModel:
     phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in model.load_seconds.items())
     log.info(f"Model {Path(model.name).name} loaded on {model.device}: {phases}")
     return model
-
-
-class _Stopwatch:
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name], self._last = now - self._last, now
 
 
 @contextmanager
@@ -120,7 +110,7 @@ def pick_device(engine: Engine, settings: Settings) -> str:
     return "cuda"
 
 
-def _build(engine: Engine, files: ModelFiles, device: str, clock: _Stopwatch) -> LoadedModel:
+def _build(engine: Engine, files: ModelFiles, device: str, clock: Stopwatch) -> LoadedModel:
     torch = engine.torch
     config = load_config(files.config)
     vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
@@ -189,7 +179,7 @@ def _no_initialisation(torch: Any) -> Iterator[None]:
 def read_checkpoint(torch: Any, path: Path) -> dict[str, Any]:
     """The model's weights by parameter name, mapped from the file (safetensors, or a pickle read with ``weights_only``).
 
-    EMA weights are taken where the file has them, without ``ema_model.`` in their names, as upstream's ``load_checkpoint`` does.
+    EMA weights are taken where the file has them, without ``ema_model.`` in their names, as in upstream's ``load_checkpoint``.
     """
     if path.suffix == ".safetensors":
         weights = _read_safetensors(torch, path)

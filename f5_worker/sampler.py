@@ -1,7 +1,7 @@
 """From text tokens and a reference mel to the mel of the whole utterance: F5-TTS's flow-matching ODE, one Euler step at a time.
 
 The steps are those of ``CFM.sample`` (f5-tts, https://arxiv.org/abs/2410.06885) with torchdiffeq's ``euler`` method; they are
-our own so that a stopped job ends at the next step, no trajectory is kept, and several chunks can share one pass through the DiT.
+our own so that a stopped job ends at the next step, no trajectory is kept, and several chunks can share a pass through the DiT.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +52,8 @@ def sample_mels(
         check_stopped: called before every step; raises to end the work.
 
     Returns:
-        One mel ``[frames_i, d]`` per utterance, in the model's dtype. One alone equals ``CFM.sample`` bit for bit; in a batch, each  differs from that by rounding only, since attention and convolutions see its padding masked.
+        One mel ``[frames_i, d]`` per utterance, in the model's dtype. One alone equals ``CFM.sample`` bit for bit; in a batch
+        each differs from that by rounding only, since attention and convolutions see its padding masked.
     """
     torch = engine.torch
     device, dtype, channels = reference_mel.device, reference_mel.dtype, reference_mel.shape[-1]

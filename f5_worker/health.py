@@ -1,0 +1,100 @@
+"""Facts about the machine, the environment and the services, gathered without loading anything heavy."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from f5_worker.errors import StorageError
+from f5_worker.settings import Settings
+
+PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
+_NVIDIA = Path("/proc/driver/nvidia")
+
+
+def machine_facts(settings: Settings) -> dict[str, Any]:
+    """Versions, GPU, memory, volume, disk and S3, as JSON values. Every fact that cannot be had says why instead."""
+    return {
+        "versions": {"python": sys.version.split()[0], **{name: _version(name) for name in PACKAGES}},
+        "gpu": _gpu(),
+        "memory": _memory(),
+        "disk": _disk(Path.cwd()),
+        "volume": _volume(settings.network_volume),
+        "s3": _s3(settings),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpu() -> dict[str, Any]:
+    """Names and driver from the kernel's own files: asking torch would import it."""
+    try:
+        cards = [_field(card / "information", "Model") for card in sorted((_NVIDIA / "gpus").iterdir())]
+        driver = (_NVIDIA / "version").read_text().splitlines()[0]
+    except OSError:
+        return {"cards": [], "driver": None}
+    return {"cards": cards, "driver": driver.partition("Kernel Module")[2].split()[0] if "Kernel Module" in driver else driver}
+
+
+def _field(path: Path, name: str) -> str | None:
+    lines = (line.partition(":") for line in path.read_text().splitlines())
+    return next((value.strip() for key, _, value in lines if key.strip() == name), None)
+
+
+def _memory() -> dict[str, int]:
+    names = {"MemTotal": "total", "MemAvailable": "available"}
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    return {names[words[0].rstrip(":")]: int(words[1]) * 1024 for words in lines if words[0].rstrip(":") in names}
+
+
+def _disk(path: Path) -> dict[str, Any]:
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError as error:
+        return {"error": os.strerror(error.errno or 0)}
+    return {"total": usage.total, "free": usage.free}
+
+
+def _volume(path: Path) -> dict[str, Any]:
+    """The network volume; ``writable`` is what the file permissions say, since a health check must not write."""
+    if not path.is_dir():
+        return {"mounted": False}
+    return {"mounted": True, "writable": os.access(path, os.W_OK), **_disk(path)}
+
+
+def _s3(settings: Settings) -> dict[str, Any]:
+    if settings.s3 is None:
+        return {"configured": False}
+    facts: dict[str, Any] = {"configured": True, "bucket": settings.s3.bucket}
+    import s3_utils
+
+    try:
+        s3_utils.check(settings.s3)
+    except StorageError as error:
+        return {**facts, "reachable": False, "error": error.message, "error_type": type(error).__name__}
+    return {**facts, "reachable": True}
+
+
+def bootstrap_report(environment: Mapping[str, str]) -> dict[str, Any] | None:
+    """What the start script's bootstrap said about the environment, or ``None`` where there was none.
+
+    Its file is named by ``F5_BOOTSTRAP_REPORT``; an unreadable one is reported, since it explains a missing package.
+    """
+    import json
+
+    name = environment.get("F5_BOOTSTRAP_REPORT")
+    if not name:
+        return None
+    try:
+        report = json.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return {"status": "unreadable", "reason": f"the bootstrap's report cannot be read ({type(error).__name__})"}
+    return report if isinstance(report, dict) else {"status": "unreadable", "reason": "the bootstrap's report is not an object"}
