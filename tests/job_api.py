@@ -13,16 +13,15 @@ platform does, and so is one that is not strict JSON (NaN included). A job whose
 import json
 import select
 import socket
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
-from urllib.parse import parse_qs, urlsplit
+
+from tests.job_api_http import Server
 
 RUN_LIMIT = 10_000_000
 """Largest result body of a job sent to ``/run``, in bytes."""
@@ -89,9 +88,9 @@ class JobApi:
         self._pings: list[Ping] = []
         self._polls: list[float] = []
         self._breaks: list[int | None] = []
-        self._faults: list[BaseException] = []
+        self._faults: list[Exception] = []
         self._closing = False
-        self._server = _Server(self)
+        self._server = Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_WAKE,), name="job-api")
 
     def __enter__(self) -> Self:
@@ -107,7 +106,7 @@ class JobApi:
         self._server.server_close()
         self._thread.join()
         if error is None and self._faults:
-            raise ExceptionGroup("the job API stand-in itself failed", [_as_exception(fault) for fault in self._faults])
+            raise ExceptionGroup("the job API stand-in itself failed", self._faults)
 
     @property
     def url(self) -> str:
@@ -171,7 +170,7 @@ class JobApi:
             timeout, lambda: next((p.body for p in self._posts if p.job_id == job_id and p.kind == "result"), None)
         )
 
-    # What a test wants to know
+    # What a test wants to know; what waits raises ``TimeoutError`` after ``timeout`` seconds
 
     def posts(self, job_id: str) -> list[Post]:
         """Every accepted post of a job, in the order of arrival: progress updates, stream parts, results."""
@@ -189,53 +188,33 @@ class JobApi:
             return list(self._pings)
 
     def first_poll(self, timeout: float = 60.0, *, after: float = 0.0) -> float:
-        """``time.monotonic()`` of the moment (not before ``after``) when a worker first asked for a job, and so was ready.
-
-        Raises:
-            TimeoutError: when none asked within ``timeout`` seconds.
-        """
-        at = self._wait(timeout, lambda: next((at for at in self._polls if at >= after), None))
-        if at is None:
-            raise TimeoutError(f"no worker asked for a job within {timeout:g} s")
-        return at
+        """``time.monotonic()`` of the moment (not before ``after``) when a worker first asked for a job, and so was ready."""
+        return self._expect(timeout, "poll of a worker", lambda: next((at for at in self._polls if at >= after), None))
 
     def taken(self, job_id: str, timeout: float = 60.0) -> float:
-        """``time.monotonic()`` of the moment when a worker took the job.
-
-        Raises:
-            TimeoutError: when none took it within ``timeout`` seconds.
-        """
-        entry = self._wait(timeout, lambda: self._taken.get(job_id))
-        if entry is None:
-            raise TimeoutError(f"no worker took job {job_id} within {timeout:g} s")
-        return entry[1]
+        """``time.monotonic()`` of the moment when a worker took the job."""
+        return self._expect(timeout, f"worker that takes job {job_id}", lambda: self._taken.get(job_id))[1]
 
     def wait_for_post(self, job_id: str, kind: Kind, timeout: float = 60.0) -> Post:
-        """The first accepted post of this kind for the job.
-
-        Raises:
-            TimeoutError: when none arrived within ``timeout`` seconds.
-        """
-        post = self._wait(timeout, lambda: next((p for p in self._posts if p.job_id == job_id and p.kind == kind), None))
-        if post is None:
-            raise TimeoutError(f"no {kind} post for job {job_id} within {timeout:g} s")
-        return post
+        """The first accepted post of this kind for the job."""
+        what = f"{kind} post for job {job_id}"
+        return self._expect(timeout, what, lambda: next((p for p in self._posts if (p.job_id, p.kind) == (job_id, kind)), None))
 
     def wait_for_ping(self, job_id: str, timeout: float = 60.0) -> Ping:
-        """The first heartbeat that names the job as in progress.
-
-        Raises:
-            TimeoutError: when none did within ``timeout`` seconds.
-        """
-        ping = self._wait(timeout, lambda: next((p for p in self._pings if job_id in p.job_ids), None))
-        if ping is None:
-            raise TimeoutError(f"no heartbeat named job {job_id} within {timeout:g} s")
-        return ping
+        """The first heartbeat that names the job as in progress."""
+        what = f"heartbeat that names job {job_id}"
+        return self._expect(timeout, what, lambda: next((p for p in self._pings if job_id in p.job_ids), None))
 
     def break_posts(self, *statuses: int | None) -> None:
         """Answer the next posts with these HTTP statuses and keep nothing of them; ``None`` drops the connection unanswered."""
         with self._changed:
             self._breaks = list(statuses)
+
+    def _expect(self, timeout: float, what: str, look: Callable[[], T | None]) -> T:
+        found = self._wait(timeout, look)
+        if found is None:
+            raise TimeoutError(f"no {what} within {timeout:g} s")
+        return found
 
     def _wait(self, timeout: float, look: Callable[[], T | None]) -> T | None:
         """What ``look`` finds (called with the lock held), or ``None`` after ``timeout`` seconds."""
@@ -320,14 +299,10 @@ class JobApi:
             self._pings.append(Ping(job_ids, first("status"), first("check"), first("reason"), time.monotonic()))
             self._changed.notify_all()
 
-    def failed(self, fault: BaseException) -> None:
+    def failed(self, fault: Exception) -> None:
         """Keep a fault of the stand-in itself; the end of the ``with`` block raises it."""
         with self._changed:
             self._faults.append(fault)
-
-
-def _as_exception(fault: BaseException) -> Exception:
-    return fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
 
 
 def _hung_up(connection: socket.socket) -> bool:
@@ -347,120 +322,3 @@ def _strict_json(raw: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
-
-
-class _Server(ThreadingHTTPServer):
-    """Knows its connections, so that it can end those that wait for a next request."""
-
-    daemon_threads = False
-    block_on_close = True
-
-    def __init__(self, api: JobApi) -> None:
-        self.api = api
-        self._connections: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Connection)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        with self._lock:
-            for connection in self._connections:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # the client was quicker
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature is socketserver's
-        fault = sys.exception()
-        if fault is not None and not isinstance(fault, ConnectionError):  # a killed worker resets its connections
-            self.api.failed(fault)
-
-
-class _Connection(BaseHTTPRequestHandler):
-    """One kept-alive connection of a worker: routes its requests to the ``JobApi``."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = 64 * 1024
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def log_message(self, *_: object, **__: object) -> None:
-        """Nothing: the tests ask the ``JobApi``."""
-
-    def do_GET(self) -> None:
-        api = self.server.api
-        route, worker_id, *_ = self._path()
-        query = parse_qs(urlsplit(self.path).query)
-        if not self._authorized():
-            return
-        if route == "job-take":
-            self._hand_out(worker_id, 1)
-        elif route == "job-take-batch":
-            self._hand_out(worker_id, int(query["batch_size"][0]), as_list=True)
-        elif route == "job-stop":
-            if job_ids := api.stops(worker_id, self.connection):
-                self._answer(200, {"jobsToStop": job_ids})
-            else:
-                self._answer(204)
-        elif route == "ping":
-            api.pinged(query)
-            self._answer(200, {})
-        else:
-            self._answer(404, {"error": f"no route {route}"})
-
-    def do_POST(self) -> None:
-        route, _, job_id, *_rest = [*self._path(), ""]
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self._authorized():
-            return
-        if route not in ("job-done", "job-stream"):
-            self._answer(404, {"error": f"no route {route}"})
-            return
-        status = self.server.api.accept(job_id, "result" if route == "job-done" else "stream", raw)
-        if status is None:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-        else:
-            self._answer(status, {})
-
-    def _path(self) -> list[str]:
-        """``[route, worker id, job id]`` of ``/v2/ENDPOINT/ROUTE/WORKER[/JOB]``."""
-        parts = urlsplit(self.path).path.strip("/").split("/")[2:]
-        return parts + [""] * (2 - len(parts))
-
-    def _authorized(self) -> bool:
-        if self.headers.get("Authorization") == self.server.api.api_key:
-            return True
-        self._answer(401, {"error": "unauthorized"})
-        return False
-
-    def _hand_out(self, worker_id: str, most: int, *, as_list: bool = False) -> None:
-        jobs = self.server.api.take(worker_id, most, self.connection)
-        if not jobs:
-            self._answer(204)
-            return
-        try:
-            self._answer(200, jobs if as_list else jobs[0])
-        except ConnectionError:
-            self.server.api.give_back(jobs)
-            raise
-
-    def _answer(self, status: int, body: object = None) -> None:
-        raw = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        if raw:
-            self.send_header("Content-Type", "application/json")
-        if status != 204:
-            self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-        self.wfile.flush()

@@ -22,12 +22,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import runpod
 
 from tests.job_api import JobApi
@@ -218,10 +219,18 @@ class _Process:
 
 
 class WorkerProcess(_Process):
-    """The real worker loop against a ``JobApi``. Variables in ``env`` win over those of ``api.environment()``."""
+    """The real worker loop against a ``JobApi``: ``env`` joins ``api.environment()`` and wins over it."""
 
-    def __init__(self, api: JobApi, *, env: Mapping[str, str], cwd: Path, command: Sequence[str] = HANDLER) -> None:
-        super().__init__(command, {**api.environment(), **env}, cwd)
+    def __init__(
+        self,
+        api: JobApi,
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        command: Sequence[str] = HANDLER,
+        skip_fitness_checks: bool = False,
+    ) -> None:
+        super().__init__(command, {**api.environment(skip_fitness_checks=skip_fitness_checks), **env}, cwd)
         self.api = api
 
     def ready(self, timeout: float = 60.0) -> float:
@@ -340,6 +349,19 @@ class ServedApi(_Process):
                         f"port {self.port} not open after {self.start_timeout:g} s; the log ends:\n{_tail(self.log)}"
                     ) from None
                 time.sleep(_POLL)
+
+
+@pytest.fixture
+def job_api() -> Iterator[JobApi]:
+    """A fresh stand-in for RunPod's job API."""
+    with JobApi() as api:
+        yield api
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """``clean_environment`` in the test's own folder."""
+    return clean_environment(tmp_path)
 
 
 def free_port() -> int:
