@@ -1,0 +1,279 @@
+"""One environment for many workers: found, waited for, or built."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bootstrap import lease as leases
+from bootstrap.faults import is_transient, plain
+from bootstrap.installers import Installer, find_installer, run
+from bootstrap.options import Options
+from bootstrap.places import FOLDER, place_name, write_failure
+from bootstrap.report import Failure, log
+from bootstrap.store import Environment, Store
+
+_IMPORT_CHECK = Path(__file__).parent / "import_check.py"
+_SAY_EVERY = 15.0
+
+
+class _LeaseLost(Exception):  # noqa: N818 - nobody failed: another worker builds now
+    """Another worker has taken this build over."""
+
+
+@dataclass(slots=True)
+class Task:
+    """What is wanted, and how long it took so far. ``project`` is the worker's code, ``deadline`` is monotonic."""
+
+    project: Path
+    requirements: Sequence[Path]
+    fingerprint: str
+    environment: Mapping[str, str]
+    options: Options
+    deadline: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spent(self, phase: str, since: float) -> None:
+        """Add the time from ``since`` until now to a phase."""
+        self.seconds[phase] = round(self.seconds.get(phase, 0.0) + time.monotonic() - since, 3)
+
+    def check_time(self) -> None:
+        """Raise ``Failure`` when the platform would soon give this worker up."""
+        if time.monotonic() > self.deadline:
+            raise Failure(
+                "time",
+                "The environment was not ready within the time that the platform gives a new worker.",
+                "Set RUNPOD_INIT_TIMEOUT=1800 in the endpoint's environment variables for the first start, "
+                "or use an image built with BAKE_VENV=true.",
+            )
+
+
+def obtain(store: Store, task: Task) -> Environment:
+    """The environment for the task from a place that can be written: as it lies there, from another worker, or built here.
+
+    Raises:
+        Failure: when it cannot be had; it counts as an attempt if this worker tried.
+    """
+    home = store.home(task.fingerprint)
+    owner = task.environment.get("RUNPOD_POD_ID") or f"process {os.getpid()}"
+    watch = leases.Watch(task.options.stale)
+    waited_for, said, began = 0, ("", 0.0), time.monotonic()
+    while True:
+        if environment := store.ready(task.fingerprint):
+            return environment
+        lease = leases.current(home)
+        ended = lease is not None and lease.outcome is not None
+        if lease is not None and not ended and not watch.is_dead(lease):
+            waited_for = lease.number
+            if lease.doing != said[0] or time.monotonic() - said[1] > _SAY_EVERY:
+                said = (lease.doing, time.monotonic())
+                log(f"another worker builds the environment; waiting ({lease.doing or 'it has just begun'})")
+            task.check_time()
+            time.sleep(task.options.poll)
+            task.seconds["waiting"] = round(time.monotonic() - began, 3)
+            continue
+        if lease is not None and lease.outcome is not None and lease.number == waited_for and "cause" in lease.outcome:
+            log("the build that this worker waited for has failed", "WARN")
+            raise Failure(lease.outcome["cause"], str(lease.outcome["reason"]), str(lease.outcome["mend"]))
+        if lease is not None and not ended:
+            log("the worker that built the environment has died; taking over", "WARN")
+        task.check_time()
+        number = lease.number if lease else 0
+        try:
+            held = leases.take(home, number, owner, task.options.beat)
+            if held is None:
+                waited_for = number + 1
+                continue
+            with held:
+                return _build(store, task, held)
+        except _LeaseLost:
+            log("another worker has taken this build over", "WARN")
+        except OSError as error:
+            raise write_failure(error, store.location.kind) from error
+
+
+def _build(store: Store, task: Task, held: leases.Held) -> Environment:
+    outcome: dict[str, Any] = {"status": "stopped"}
+    build = store.new_build(task.fingerprint)
+    try:
+        if environment := store.ready(task.fingerprint):  # finished between our last look and our lease
+            outcome = {"status": "ready"}
+            return environment
+        for leftover in store.unfinished(task.fingerprint):
+            held.doing(f"removing the half-made environment {leftover.name}")
+            store.discard(leftover)
+        _check_space(store, task)
+        facts = _install(store, task, held, build)
+        _check_lease(held)
+        store.mark(build, facts)
+        store.clear_failures(task.fingerprint)
+        environment = store.ready(task.fingerprint)
+        if environment is None:
+            raise Failure("interpreter", "The new environment does not lead to this Python.", "Report this as a bug.")
+        outcome = {"status": "ready"}
+        _sweep_later(store, task)
+        return environment
+    except (Failure, OSError) as error:
+        if held.lost:
+            raise _LeaseLost from error
+        failure = error if isinstance(error, Failure) else write_failure(error, store.location.kind)
+        outcome = {"status": "failed", "cause": failure.cause, "reason": failure.reason, "mend": failure.mend}
+        store.count_failure(task.fingerprint)
+        raise failure from error
+    finally:
+        if outcome["status"] != "ready":
+            _discard_quietly(store, build)
+        held.finish(outcome)
+
+
+def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[str, Any]:
+    began = time.monotonic()
+    kind = store.location.kind
+    cache = _cache(task, store, build)
+    installer = find_installer(task.environment, cache, kind)
+
+    def check() -> None:
+        task.check_time()
+        _check_lease(held)
+
+    held.doing(f"making an environment on {place_name(kind)} with {installer.name}")
+    installer.make(build, check)
+    held.doing(f"installing {', '.join(path.name for path in task.requirements)} with {installer.name}")
+    _with_retries(installer, build, task, held, check)
+    task.spent("installing", began)
+    log(f"installed in {task.seconds['installing']:.0f} s")
+    began = time.monotonic()
+    held.doing("checking that the worker's imports work")
+    facts = _check_imports(build, installer, task, check)
+    task.spent("checking", began)
+    log(f"{facts['checked']} imports work, checked in {task.seconds['checking']:.0f} s; {_gb(facts['size'])} installed")
+    if cache is not None:
+        shutil.rmtree(cache, ignore_errors=True)
+    return {
+        "python": sys.version.split()[0],
+        "versions": facts["versions"],
+        "size": facts["size"],
+        "seconds": dict(task.seconds),
+        "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),  # for people only: clocks differ
+    }
+
+
+def _with_retries(installer: Installer, build: Path, task: Task, held: leases.Held, check: Any) -> None:
+    pause = task.options.backoff
+    for left in range(task.options.retries, -1, -1):
+        try:
+            installer.install(build, task.requirements, check)
+            return
+        except Failure as failure:
+            if left == 0 or not is_transient(failure):
+                raise
+            held.doing(f"{failure.reason} Trying again in {pause:.0f} s")
+            until = time.monotonic() + pause
+            while time.monotonic() < until:
+                check()
+                time.sleep(min(0.2, pause))
+            pause *= 2
+
+
+def _check_imports(build: Path, installer: Installer, task: Task, check: Any) -> dict[str, Any]:
+    command = [str(build / "bin" / "python"), "-I", str(_IMPORT_CHECK), str(task.project)]
+    code, output = run(command, installer.environment, check)
+    for line in output.splitlines()[:-1]:
+        log(plain(line))
+    try:
+        answer: dict[str, Any] = json.loads(output.splitlines()[-1])
+        ok = bool(answer["ok"])
+    except (ValueError, IndexError, KeyError, TypeError):
+        log(f"the import check ended with {code}: {plain(output[-500:])}", "ERROR")
+        raise Failure(
+            "interpreter",
+            "The new environment's Python does not run." if code else "The import check gave no answer.",
+            "Look at the worker's log; if the base image is your own, check that its Python is complete.",
+        ) from None
+    if not ok:
+        raise Failure(
+            "import",
+            f"Everything was installed, but the worker cannot import {answer['module']}: {plain(str(answer['error']))}.",
+            "Check that requirements.txt belongs to this version of the worker, and that the base image is not cut down.",
+        )
+    return answer
+
+
+def _check_lease(held: leases.Held) -> None:
+    if held.lost:
+        raise _LeaseLost
+
+
+def _check_space(store: Store, task: Task) -> None:
+    if store.trash.is_dir() and shutil.disk_usage(store.location.root).free < task.options.need:
+        shutil.rmtree(store.trash, ignore_errors=True)
+    free = shutil.disk_usage(store.location.root).free
+    where = place_name(store.location.kind)
+    log(f"{_gb(free)} free on {where}; an environment needs {_gb(task.options.need)}")
+    if free < task.options.need:
+        raise Failure(
+            "disk",
+            f"An environment needs {_gb(task.options.need)} on {where}; {_gb(free)} are free.",
+            f"Free some on {where} or make it larger; the README says what else needs room there.",
+        )
+
+
+def _cache(task: Task, store: Store, build: Path) -> Path | None:
+    """Where downloads go: never onto the volume, unless the local disk is too small for them.
+
+    ``None`` is the installer's own cache in the user's home, from which files can be linked instead of copied.
+    """
+    home = Path(task.environment.get("HOME") or "/")
+    beside = home.is_dir() and home.stat().st_dev == store.location.root.stat().st_dev
+    if "UV_CACHE_DIR" in task.environment or store.location.kind == "local" or (beside and store.location.kind != "image"):
+        return None
+    local = Path(task.environment.get("TMPDIR") or "/tmp") / f"{FOLDER}-cache-{os.getuid()}"
+    try:
+        if shutil.disk_usage(local.parent).free >= task.options.need_cache:
+            local.mkdir(exist_ok=True)
+            return local
+    except OSError as error:
+        log(f"the local disk cannot hold the downloads ({error.strerror})", "WARN")
+    log(f"the container disk has less than {_gb(task.options.need_cache)} free; downloads go to the volume meanwhile", "WARN")
+    return build.with_name(f"{build.name}-cache")
+
+
+def _discard_quietly(store: Store, build: Path) -> None:
+    for path in (build, build.with_name(f"{build.name}-cache")):
+        try:
+            if path.is_dir():
+                store.discard(path)
+        except OSError as error:
+            log(f"a half-made environment could not be removed ({error.strerror}); the next builder tries again", "WARN")
+    shutil.rmtree(store.trash, ignore_errors=True)
+
+
+def _sweep_later(store: Store, task: Task) -> None:
+    """Remove what is not used any more, without keeping this worker waiting; see sweep.py."""
+    if not store.trash.is_dir() and len(store.activity()) < 3:
+        return
+    command = [
+        sys.executable,
+        "-S",
+        "-m",
+        "bootstrap.sweep",
+        str(store.location.root),
+        task.fingerprint,
+        str(task.options.stale),
+    ]
+    subprocess.Popen(
+        command,
+        cwd=task.project, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    log("older environments that no worker uses will be removed, except one for a rollback")
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 5e7 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,199 @@
+"""uv, or pip where uv is not there: make an environment and install into it."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap.faults import explain, plain
+from bootstrap.places import base_python
+from bootstrap.report import Failure, Place, log
+
+_TIED = Path(__file__).parent / "tied.py"
+_TICK = 20.0
+_OURS = (  # what would lead an installer, or the environment's Python, away from the environment
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE", "VIRTUAL_ENV", "CONDA_PREFIX"),
+    *(
+        "PIP_USER",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_REQUIRE_VIRTUALENV",
+        "PIP_NO_COMPILE",
+        "UV_SYSTEM_PYTHON",
+        "UV_COMPILE_BYTECODE",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """How to call uv or pip. ``cache`` is where downloads may stay until the build is done; ``None``: the user's own cache."""
+
+    name: str
+    uv: str | None
+    environment: Mapping[str, str]
+    cache: Path | None
+    kind: Place
+
+    def make(self, folder: Path, check: Callable[[], None]) -> None:
+        """Make an empty virtual environment.
+
+        Raises:
+            Failure: when this Python cannot.
+        """
+        python = base_python()
+        if self.uv:
+            command = [self.uv, "venv", "--quiet", "--no-project", "--python", python, str(folder)]
+        elif _base_pip():
+            command = [python, "-m", "venv", "--without-pip", str(folder)]
+        else:
+            command = [python, "-m", "venv", str(folder)]
+        code, output = run(command, self._variables(folder), check)
+        if code != 0:
+            failure = explain(output, self.name, self.kind)
+            if failure.cause not in ("disk", "read_only"):
+                failure = explain("ensurepip", self.name, self.kind)
+            raise failure
+
+    def install(self, folder: Path, requirements: Sequence[Path], check: Callable[[], None]) -> None:
+        """Install exactly what is pinned, with bytecode. What the pins leave out stays out: no dependencies are added.
+
+        Raises:
+            Failure: which says what is wrong.
+        """
+        python = folder / "bin" / "python"
+        files = [argument for path in requirements for argument in ("-r", str(path))]
+        if self.uv:
+            command = [self.uv, "pip", "install", "--python", str(python), "--no-deps", "--compile-bytecode", *files]
+        else:
+            pip = [base_python(), "-m", "pip", "--python", str(python)] if _base_pip() else [str(python), "-m", "pip"]
+            quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--no-color"]
+            command = [*pip, "install", "--no-deps", *quiet, *files]
+        code, output = run(command, self._variables(folder), check, show=(folder.parent, self.cache or Path.home()))
+        if code < 0:
+            raise Failure(
+                "installer",
+                f"{self.name} was ended by signal {-code}, as when memory runs out.",
+                "Give the worker more memory, or build the environment into the image with BAKE_VENV=true.",
+            )
+        if code != 0:
+            raise explain(output, self.name, self.kind)
+
+    def _variables(self, folder: Path) -> dict[str, str]:
+        variables = dict(self.environment)
+        if self.cache is not None:
+            variables |= {
+                "UV_CACHE_DIR": str(self.cache / "uv"),
+                "PIP_NO_CACHE_DIR": "1",
+                "TMPDIR": str(_made(self.cache / "tmp")),
+            }
+            if _device(self.cache) != _device(folder.parent):
+                variables.setdefault("UV_LINK_MODE", "copy")
+        return variables
+
+
+def find_installer(environment: Mapping[str, str], cache: Path | None, kind: Place) -> Installer:
+    """uv if it is there, else pip.
+
+    Raises:
+        Failure: when neither is.
+    """
+    variables = {name: value for name, value in environment.items() if name not in _OURS}
+    variables |= {"NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never", "PYTHONUNBUFFERED": "1"}
+    uv = shutil.which("uv", path=environment.get("PATH", os.defpath))
+    beside = Path(sys.executable).with_name("uv")
+    if uv is None and os.access(beside, os.X_OK):
+        uv = str(beside)  # a virtual environment that is not activated
+    if uv and subprocess.run([uv, "--version"], capture_output=True, env=variables, check=False).returncode == 0:
+        return Installer("uv", uv, variables, cache, kind)
+    if _base_pip() or importlib.util.find_spec("ensurepip"):
+        return Installer("pip", None, variables, cache, kind)
+    raise Failure(
+        "installer",
+        "Neither uv nor pip is there to install anything with.",
+        "Install uv, or your system's python3-pip or python3-venv package.",
+    )
+
+
+def _base_pip() -> bool:
+    """Whether this Python has a pip that can install into another environment (``--python``, since 22.3)."""
+    if importlib.util.find_spec("pip") is None:
+        return False
+    try:
+        version = importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
+    return numbers >= [22, 3]
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _device(path: Path) -> int:
+    return _existing(path).stat().st_dev
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _free(folders: Sequence[Path]) -> int:
+    """Free bytes on the disks of the folders, each disk counted once."""
+    return sum({_device(folder): shutil.disk_usage(_existing(folder)).free for folder in folders}.values())
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], check: Callable[[], None], *, show: Sequence[Path] = ()
+) -> tuple[int, str]:
+    """Run a command to its end; returns its exit code and what it printed. It dies with this process.
+
+    ``check`` is called several times a second; what it raises ends the command. ``show`` names the folders that fill: with it, the
+    lines are logged as they come, and now and then the time and how much has been written.
+    """
+    tied = [sys.executable, "-I", "-S", str(_TIED), str(os.getpid()), *command]
+    lines: list[str] = []
+
+    def collect() -> None:
+        assert process.stdout is not None
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            lines.append(line)
+            if show and line and not re.match(r" [+~-] ", line):  # not the list of all packages
+                log(plain(line.strip()))
+
+    started = ticked = time.monotonic()
+    free = _free(show)
+    with subprocess.Popen(
+        tied, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
+    ) as process:
+        reader = threading.Thread(target=collect, daemon=True)
+        reader.start()
+        try:
+            while True:
+                check()
+                try:
+                    process.wait(0.2)
+                    break
+                except subprocess.TimeoutExpired:
+                    if show and time.monotonic() - ticked >= _TICK:
+                        ticked = time.monotonic()
+                        log(f"still at it after {ticked - started:.0f} s, {max(free - _free(show), 0) / 1e9:.1f} GB written")
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            reader.join(5)
+    return process.returncode, "\n".join(lines)

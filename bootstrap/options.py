@@ -1,0 +1,70 @@
+"""The times and sizes that can be set by environment variables, mostly for tests; a bad value is told and not used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bootstrap.report import log
+
+MARGIN = 30.0
+"""Seconds that the worker needs to start, out of those that the platform gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Times are seconds, sizes are bytes. Each field is set by ``F5_BOOTSTRAP_<NAME>``, in capitals."""
+
+    beat: float = 3.0
+    """Between two heartbeats of a builder."""
+    stale: float = 45.0
+    """A builder whose heartbeat was not seen to change for so long is taken for dead."""
+    poll: float = 0.5
+    """Between two looks of a worker that waits for a builder."""
+    in_use_beat: float = 15.0
+    """Between two signs of life of a worker that runs from an environment; see in_use.py."""
+    limit: float = 3600.0
+    """For everything. On RunPod it is ``RUNPOD_INIT_TIMEOUT`` (420), less ``MARGIN``, after which a worker is unhealthy."""
+    retries: int = 3
+    """Repeated installs after a network fault."""
+    backoff: float = 3.0
+    """Before the first repeated install; doubled each time."""
+    need: int = 9_000_000_000
+    """Free space for one environment: 8.2 GB for the pins in requirements.txt with bytecode, and 10 % of reserve."""
+    need_cache: int = 8_400_000_000
+    """Free space for the unpacked packages (7.7 GB) while they are copied to another disk."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Options":
+        """The options set in ``environment``."""
+        default = cls()
+        limit = default.limit
+        if "RUNPOD_POD_ID" in environment or "RUNPOD_ENDPOINT_ID" in environment:
+            limit = max(_number(environment, "RUNPOD_INIT_TIMEOUT", 420.0) - MARGIN, MARGIN)
+
+        def number(name: str, fallback: float) -> float:
+            return _number(environment, f"F5_BOOTSTRAP_{name.upper()}", fallback)
+
+        return cls(
+            beat=number("beat", default.beat),
+            stale=number("stale", default.stale),
+            poll=number("poll", default.poll),
+            in_use_beat=number("in_use_beat", default.in_use_beat),
+            limit=number("limit", limit),
+            retries=int(number("retries", default.retries)),
+            backoff=number("backoff", default.backoff),
+            need=int(number("need", default.need)),
+            need_cache=int(number("need_cache", default.need_cache)),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, fallback: float) -> float:
+    raw = environment.get(name, "").strip()
+    if not raw:
+        return fallback
+    try:
+        value = float(raw)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e15:
+        log(f"{name}={raw!r} is not a number that can be used; {fallback:g} is taken instead", "WARN")
+        return fallback
+    return value

@@ -1,0 +1,120 @@
+"""What the bootstrap found or did, handed to the worker in the variable ``F5_BOOTSTRAP_REPORT`` as JSON.
+
+    report = Report.from_environment(os.environ)     # None: the worker was not started by start.sh
+    if report and not report.speech: ...             # no environment: report.reason and report.mend say why and what to do
+
+The fields (all always there):
+
+    status           ready     the environment was there
+                     built     it was built by this start, or by another worker while this one waited
+                     fallback  it could not be built; an older one that once worked is used, ``reason`` says why
+                     failed    there is none: the worker runs on the image's own Python and cannot speak
+    place            image, volume, local or none: where the environment lies
+    interpreter      the Python that runs the worker (a path: not for answers, see ``public``)
+    folder           the folder of the environment in use, or null (a path too)
+    fingerprint      names requirements, Python and platform
+    cause            null, or one of ``Cause``
+    reason, mend     null, or one sentence each: what is wrong and what to do; no path, no credentials
+    warnings         sentences: what works, but not well
+    attempts         how often in a row this environment could not be built in this place, this start included
+    refresh_after    null, or seconds of this worker's life after which a speech job's error may carry ``refresh_worker``:
+                     a new worker tries again, but never in a tight loop; it doubles with every failed attempt
+    seconds          {"total", and where they took place "waiting", "installing", "checking"}
+    size             bytes of the installed packages, or null
+    versions         the installed packages that matter, by name
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+VARIABLE = "F5_BOOTSTRAP_REPORT"
+
+Status = Literal["ready", "built", "fallback", "failed"]
+Place = Literal["image", "volume", "local", "none"]
+Cause = Literal[
+    "package",  # a requirement does not exist, or not for this Python
+    "build",  # a source package does not build
+    "network",  # the package index does not answer
+    "denied",  # the package index refuses
+    "disk",  # no space, or the quota is used up
+    "read_only",  # nothing can be written
+    "interpreter",  # no environment can be made with this Python, or it does not run
+    "installer",  # neither uv nor pip, or one that fails for no reason we know
+    "import",  # installed, but the worker cannot import it
+    "time",  # not done within the time the platform gives
+    "crash",  # a fault of the bootstrap itself
+]
+
+REFRESH_BASE = 60.0
+REFRESH_MOST = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """See the module's docstring. Times are seconds, sizes are bytes."""
+
+    status: Status
+    place: Place
+    interpreter: str
+    folder: str | None
+    fingerprint: str
+    cause: Cause | None = None
+    reason: str | None = None
+    mend: str | None = None
+    warnings: tuple[str, ...] = ()
+    attempts: int = 0
+    refresh_after: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    size: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def speech(self) -> bool:
+        """Whether the worker has an environment that it can speak with."""
+        return self.status != "failed"
+
+    def public(self) -> dict[str, Any]:
+        """The report without the paths of this machine, for ``health`` and for errors."""
+        return {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "folder")}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(self.as_dict(), ensure_ascii=True)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Report | None":
+        """The report that start.sh handed over; ``None`` without one, or if it cannot be read."""
+        try:
+            values = json.loads(environment.get(VARIABLE, ""))
+            known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
+            return cls(**{**known, "warnings": tuple(known.get("warnings", ()))})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+def refresh_after(attempts: int) -> float:
+    """Seconds that a worker without an environment stays before it asks for a successor: 1, 2, 4 ... minutes, at most 30."""
+    return min(REFRESH_BASE * 2.0 ** min(max(attempts - 1, 0), 16), REFRESH_MOST)
+
+
+class Failure(Exception):  # noqa: N818 - it is an outcome, caught in one place
+    """The environment cannot be had. ``reason`` and ``mend`` are sentences without paths or credentials."""
+
+    def __init__(self, cause: Cause, reason: str, mend: str) -> None:
+        super().__init__(reason)
+        self.cause: Cause = cause
+        self.reason = reason
+        self.mend = mend
+
+
+def log(message: str, level: Literal["INFO", "WARN", "ERROR"] = "INFO") -> None:
+    """One line on stderr, shaped as the SDK's own."""
+    sys.stderr.write(f"{level:<7}| bootstrap: {message}\n")
+    sys.stderr.flush()

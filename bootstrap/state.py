@@ -1,0 +1,79 @@
+"""The state of all places, for ``setup_network_venv.py --check``. Changes nothing."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bootstrap import places
+from bootstrap.installers import find_installer
+from bootstrap.lease import current
+from bootstrap.options import Options
+from bootstrap.places import Location
+from bootstrap.report import Failure
+from bootstrap.store import Store, fingerprint
+
+
+def state(requirements: Sequence[Path], root: Path | None, environment: Mapping[str, str], project: Path) -> dict[str, Any]:
+    """What is ready where, who builds, and with what a start would build."""
+    name, installer, problem = "", None, None
+    try:
+        name = fingerprint(requirements)
+        installer = find_installer(environment, None, "none").name
+    except Failure as failure:
+        problem = f"{failure.reason} {failure.mend}"
+    locations = (places.image(environment), places.volume(environment, root), *places.locals_(environment, project))
+    found = [_place(location, name) for location in locations]
+    ready = next((place["interpreter"] for place in found if place["ready"]), None)
+    return {
+        "fingerprint": name,
+        "ready": ready is not None,
+        "interpreter": ready,
+        "python": sys.executable,
+        "installer": installer,
+        "problem": problem,
+        "needed": Options.read(environment).need,
+        "places": found,
+    }
+
+
+def _place(location: Location, name: str) -> dict[str, Any]:
+    store = Store(location)
+    environment = store.ready(name)
+    lease = current(store.home(name))
+    return {
+        "place": location.kind,
+        "folder": str(location.base),
+        "ready": environment is not None,
+        "interpreter": str(environment.interpreter) if environment else None,
+        "size": environment.size if environment else None,
+        "versions": dict(environment.versions) if environment else {},
+        "others": [other.fingerprint for other in store.others(name)],
+        "writable": _may_be_written(location),
+        "free": _free(location.root),
+        "lease": {"number": lease.number, "doing": lease.doing, "outcome": lease.outcome} if lease else None,
+        "failures": store.failures(name),
+    }
+
+
+def _may_be_written(location: Location) -> bool:
+    """As well as can be told without writing."""
+    path = _existing(location.root) if location.create else location.root
+    with suppress(OSError):
+        return os.access(path, os.W_OK) and not os.statvfs(path).f_flag & os.ST_RDONLY
+    return False
+
+
+def _free(root: Path) -> int | None:
+    with suppress(OSError):
+        status = os.statvfs(_existing(root))
+        return status.f_bavail * status.f_frsize
+    return None
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

@@ -1,0 +1,211 @@
+"""The environments of one place.
+
+    <root>/f5-tts-worker/
+        venvs/<fingerprint>/
+            ready.json          the marker: names the build to use; written last, atomically
+            build-<id>/         the virtual environment; no two builders ever share one
+            lease-000001/ ...   who builds, see lease.py
+            in-use              signs of life of the workers that run from it, see in_use.py
+            failed              how many builds in a row have failed
+        trash/                  moved here in one step, then removed at leisure
+
+A virtual environment cannot be moved, so a build stands where it will be used, under a name of its own, and the marker alone
+decides whether and which one counts. Without a marker nothing is used, whatever is on the disk.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bootstrap.places import Location, base_python
+from bootstrap.report import Failure, Place
+
+LAYOUT = 1
+"""Raise it when an environment made by older code must not be used any more."""
+MARKER = "ready.json"
+IN_USE = "in-use"
+
+
+def fingerprint(requirements: Sequence[Path]) -> str:
+    """Names an environment: what is installed, for which Python, on which platform. Comments do not count.
+
+    Raises:
+        Failure: when a requirements file cannot be read.
+    """
+    lines: list[str] = []
+    try:
+        for path in requirements:
+            lines += [line for raw in path.read_text(encoding="utf-8").splitlines() if (line := raw.split(" #")[0].strip())]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(
+            "package",
+            f"requirements.txt cannot be read ({type(error).__name__}).",
+            "Put the file back and build the image again.",
+        ) from error
+    pins = [line for line in lines if not line.startswith("#")]
+    # The base Python's place counts: environments link to it, and another image may have it elsewhere.
+    parts = [str(LAYOUT), sys.implementation.cache_tag or "", *_platform(), sys.base_prefix, *pins]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return f"{sys.implementation.cache_tag}-{os.uname().machine}-{digest}"
+
+
+def _platform() -> tuple[str, str, str]:
+    try:
+        libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except ValueError:
+        libc = ""  # not glibc
+    return sys.platform, os.uname().machine, libc
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment that is ready. ``home`` is the fingerprint's folder."""
+
+    place: Place
+    home: Path
+    interpreter: Path
+    serial: int
+    size: int | None
+    versions: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """What it was built for."""
+        return self.home.name
+
+
+class Store:
+    """See the module's docstring."""
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.venvs = location.base / "venvs"
+        self.trash = location.base / "trash"
+
+    def home(self, name: str) -> Path:
+        """The folder of one fingerprint."""
+        return self.venvs / name
+
+    def ready(self, name: str) -> Environment | None:
+        """The environment for the fingerprint, if its marker is whole and its interpreter is the Python that runs this."""
+        home = self.home(name)
+        try:
+            marker = json.loads((home / MARKER).read_bytes())
+            interpreter = home / marker["build"] / "bin" / "python"
+            # A link to the very Python that runs this line cannot be a broken one, and no subprocess has to prove it.
+            if os.path.realpath(interpreter) != os.path.realpath(base_python()):
+                return None
+            if not (home / marker["build"] / "pyvenv.cfg").is_file():
+                return None
+            return Environment(
+                self.location.kind, home, interpreter, int(marker["serial"]), marker["size"], dict(marker["versions"])
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return None  # not there, half written or from other code: all the same, it is not used
+
+    def others(self, name: str) -> list[Environment]:
+        """What is ready for other fingerprints, the newest first."""
+        found = (self.ready(folder) for folder in _names(self.venvs) if folder != name)
+        return sorted((env for env in found if env), key=lambda env: env.serial, reverse=True)
+
+    def new_build(self, name: str) -> Path:
+        """The path for a new build; the caller makes it."""
+        return self.home(name) / f"build-{uuid.uuid4().hex[:12]}"
+
+    def mark(self, build: Path, facts: Mapping[str, Any]) -> None:
+        """Declare a build ready.
+
+        Raises:
+            OSError: when the marker cannot be written.
+        """
+        serial = 1 + max((env.serial for env in self.others("")), default=0)
+        marker = {**facts, "layout": LAYOUT, "build": build.name, "serial": serial}
+        write_atomically(build.parent / MARKER, json.dumps(marker, indent=1).encode())
+
+    def unfinished(self, name: str) -> list[Path]:
+        """The builds of a fingerprint that its marker does not name."""
+        ready = self.ready(name)
+        home = self.home(name)
+        keep = ready.interpreter.parent.parent.name if ready else None
+        return [home / entry for entry in _names(home) if entry.startswith("build-") and entry != keep]
+
+    def discard(self, path: Path) -> None:
+        """Take a folder out of the way in one step. What is in the trash is removed by ``sweep``."""
+        self.trash.mkdir(exist_ok=True)
+        try:
+            path.rename(self.trash / f"{path.name}-{uuid.uuid4().hex[:8]}")
+        except FileNotFoundError:
+            return  # another worker was quicker
+
+    def activity(self) -> dict[str, tuple[bytes, ...]]:
+        """What changes while a fingerprint's folder is used or built in. Compare two looks to know."""
+        return {name: _signs(self.home(name)) for name in _names(self.venvs)}
+
+    def unused(self, keep: str, before: Mapping[str, tuple[bytes, ...]]) -> list[Path]:
+        """Folders that may go: not ``keep``, not the newest of the rest (for a rollback), and silent since ``before``."""
+        rollback = next((env.fingerprint for env in self.others(keep)), None)
+        now = self.activity()
+        return [self.home(name) for name in now if name not in (keep, rollback) and before.get(name) == now[name]]
+
+    def failures(self, name: str) -> int:
+        """How many builds of the fingerprint have failed in a row."""
+        try:
+            return int((self.home(name) / "failed").read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def count_failure(self, name: str) -> int:
+        """Count one more; the count is lost where nothing can be written."""
+        count = self.failures(name) + 1
+        try:
+            write_atomically(self.home(name) / "failed", str(count).encode())
+        except OSError:
+            return count
+        return count
+
+    def clear_failures(self, name: str) -> None:
+        """Forget them after a success."""
+        (self.home(name) / "failed").unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a small file so that a reader sees the old content, or the new one, never a part.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry for entry in os.listdir(folder) if not entry.startswith("."))  # noqa: PTH208 - names, not paths
+    except OSError:
+        return []
+
+
+def _signs(home: Path) -> tuple[bytes, ...]:
+    names = _names(home)
+    leases = [name for name in names if name.startswith("lease-")]
+    return tuple(_content(home / name) for name in (MARKER, IN_USE, *(f"{lease}/beat" for lease in leases[-1:])))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

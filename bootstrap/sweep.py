@@ -1,0 +1,27 @@
+"""Removes environments that nobody uses: ``python -m bootstrap.sweep ROOT KEEP SECONDS``, started by a builder when it is done.
+
+It watches the place for ``SECONDS``; what showed no sign of life, is not ``KEEP`` and not the rollback is moved to the trash,
+and the trash is emptied. It runs beside the worker: on a network volume, removing tens of thousands of files takes a minute.
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from bootstrap.places import Location
+from bootstrap.store import Store
+
+
+def main(root: Path, keep: str, seconds: float) -> None:
+    """Watch, then remove."""
+    store = Store(Location("volume", root))
+    before = store.activity()
+    time.sleep(seconds)
+    for path in store.unused(keep, before):
+        store.discard(path)
+    shutil.rmtree(store.trash, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
