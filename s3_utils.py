@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from f5_worker import s3_faults
-from f5_worker.errors import StorageError, StorageNotConfiguredError, StorageNotFoundError, StorageTooLargeError
+from f5_worker.errors import StorageError, StorageNotFoundError, StorageTooLargeError
 from f5_worker.settings import S3Config
 
 if TYPE_CHECKING:
@@ -51,20 +51,6 @@ class ObjectInfo:
     size: int
     last_modified: datetime
     content_type: str | None = None
-
-
-def required(config: S3Config | None, purpose: str) -> S3Config:
-    """``config``, or the error that says that ``purpose`` needs one.
-
-    Raises:
-        StorageNotConfiguredError: ``config`` is ``None``.
-    """
-    if config is None:
-        raise StorageNotConfiguredError(
-            f"No S3 storage is configured, which {purpose} needs; set S3_BUCKET, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, "
-            "for other services than AWS, AWS_ENDPOINT_URL, or send s3Config with the job."
-        )
-    return config
 
 
 def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> None:

@@ -279,13 +279,6 @@ def test_without_boto3_the_error_names_it(monkeypatch: pytest.MonkeyPatch, s3_co
         s3_utils.check(s3_config)
 
 
-def test_required() -> None:
-    config = S3Config("b")
-    assert s3_utils.required(config, "list_voices") is config
-    with pytest.raises(StorageNotConfiguredError, match="which list_voices needs; set S3_BUCKET"):
-        s3_utils.required(None, "list_voices")
-
-
 # --------------------------------------------------------------------------------------------------------------------- faults
 
 

@@ -1,0 +1,281 @@
+"""The voice store: clips under ``voices/NAME`` in S3, each with a sidecar ``voices/NAME.json`` for its transcript and length.
+
+The sidecar names the clip it describes by SHA-256, and one that describes other bytes is ignored: whatever is interrupted, runs
+at once, or replaces a clip by hand, a clip never meets the transcript of another. A clip without a sidecar is a voice as well,
+so what the earlier system stored goes on working. Its names were not checked: reading and deleting take any name that a listing
+shows, storing takes only clean ones.
+"""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from pydantic import TypeAdapter, ValidationError
+
+import s3_utils
+from f5_worker import log
+from f5_worker.errors import (
+    InputError,
+    NotFoundError,
+    ReferenceClipError,
+    StorageError,
+    StorageExistsError,
+    StorageNotFoundError,
+    StorageTooLargeError,
+)
+from f5_worker.settings import S3Config
+
+CONTENT_TYPES: Mapping[str, str] = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "ogg": "audio/ogg",
+    "oga": "audio/ogg",
+    "opus": "audio/ogg",
+    "m4a": "audio/mp4",
+    "mp4": "audio/mp4",
+    "aac": "audio/aac",
+    "webm": "audio/webm",
+    "aiff": "audio/aiff",
+    "aif": "audio/aiff",
+    "caf": "audio/x-caf",
+    "au": "audio/basic",
+    "mka": "audio/x-matroska",
+    "wma": "audio/x-ms-wma",
+    "amr": "audio/amr",
+}
+"""The extensions that make an object a voice, and what it is served as."""
+
+MAX_NAME_CHARS = 200
+_FOLDER = "voices/"
+_MAX_SIDECAR_BYTES = 256 * 1024
+_CLEAN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_ALLOWED = (
+    f"use letters, digits, '.', '_' and '-', no leading '.', {MAX_NAME_CHARS} characters at most, and one of the extensions "
+    f"{', '.join(CONTENT_TYPES)}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVoice:
+    """A voice as the listing shows it: size in bytes, duration in seconds where known."""
+
+    name: str
+    size: int
+    last_modified: datetime
+    duration: float | None
+    ref_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceClip:
+    """A fetched voice: the full name it is stored under, the file's bytes, and its transcript where known."""
+
+    name: str
+    data: bytes
+    ref_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sidecar:
+    """What is known of a clip (duration in seconds), and of which one."""
+
+    ref_text: str | None
+    duration: float | None
+    audio_sha256: str
+    audio_size: int
+
+
+_SIDECAR = TypeAdapter(_Sidecar)
+
+
+def check_voice_name(name: str, field: str = "voice_name") -> str:
+    """``name``, if a voice may be stored under it.
+
+    Raises:
+        InputError: it has other characters than allowed, no audio extension, or is too long.
+    """
+    if not _CLEAN_NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS or _extension(name) is None:
+        raise InputError(f"{field}={name[:100]!r} is not a voice name; {_ALLOWED}.", field=field)
+    return name
+
+
+def list_voices(config: S3Config) -> list[StoredVoice]:
+    """All voices, sorted by name. A sidecar that cannot be read is logged and left out.
+
+    Raises:
+        StorageError: the store cannot be listed.
+    """
+    objects = {info.key.removeprefix(_FOLDER): info for info in s3_utils.list_objects(config, _FOLDER)}
+    voices = {name: info for name, info in objects.items() if _is_stored_name(name)}
+    sidecars = _read_sidecars(config, [name for name in voices if f"{name}.json" in objects])
+    listed = []
+    for name in sorted(voices):
+        info, known = voices[name], sidecars.get(name)
+        # The clip's bytes are not at hand here; its size tells nearly every replaced clip apart.
+        if known is None or known.audio_size != info.size:
+            listed.append(StoredVoice(name, info.size, info.last_modified, None, None))
+        else:
+            listed.append(StoredVoice(name, info.size, info.last_modified, known.duration, known.ref_text))
+    return listed
+
+
+def store_voice(
+    config: S3Config, name: str, data: bytes, *, duration: float | None, ref_text: str | None, overwrite: bool
+) -> None:
+    """Store a clip that was checked to be usable, and what is known of it.
+
+    Raises:
+        InputError: the name is not allowed, or it is taken and ``overwrite`` is false.
+        StorageError: S3 failed; what is stored then is the old voice, or the new clip without its transcript.
+    """
+    check_voice_name(name)
+    taken = f"voice_name={name!r} is already stored; choose another name or send overwrite: true."
+    # Asked first, since some S3 services ignore the condition of the write that settles races.
+    if not overwrite and s3_utils.find(config, _FOLDER + name) is not None:
+        raise InputError(taken, field="voice_name")
+    try:
+        s3_utils.put_bytes(config, _FOLDER + name, data, CONTENT_TYPES[_extension(name) or ""], overwrite=overwrite)
+    except StorageExistsError as error:
+        raise InputError(taken, field="voice_name") from error
+    sidecar = _Sidecar(ref_text, duration, hashlib.sha256(data).hexdigest(), len(data))
+    s3_utils.put_bytes(config, _sidecar_key(name), json.dumps(asdict(sidecar)).encode(), "application/json")
+
+
+def delete_voice(config: S3Config, name: str) -> None:
+    """Remove a voice and its sidecar.
+
+    Raises:
+        NotFoundError: no such voice; lists the names that come near.
+        StorageError: S3 failed.
+    """
+    if not _is_stored_name(name) or s3_utils.find(config, _FOLDER + name) is None:
+        raise _not_found(config, name, "voice_name")
+    s3_utils.delete(config, _FOLDER + name)
+    s3_utils.delete(config, _sidecar_key(name))
+
+
+def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
+    """The stored clip of that name. A name without extension stands for the one voice that has it with any extension.
+
+    Raises:
+        NotFoundError: no such voice; lists the names that come near.
+        InputError: several voices have that name with different extensions.
+        ReferenceClipError: the stored clip is larger than ``max_bytes``.
+        StorageError: S3 failed.
+    """
+    full_name = name if _is_stored_name(name) else _complete(config, name)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(_sidecar_bytes, config, full_name)
+        try:
+            data = s3_utils.get_bytes(config, _FOLDER + full_name, max_bytes)
+        except StorageNotFoundError as error:
+            if type(error) is not StorageNotFoundError:
+                raise
+            raise _not_found(config, name, "local_voice") from error
+        except StorageTooLargeError as error:
+            raise ReferenceClipError(
+                f"The stored voice {full_name!r} has {error.details['size']:,} bytes, more than the {max_bytes:,} allowed; "
+                "store a shorter clip or raise MAX_REFERENCE_BYTES.",
+                field="local_voice",
+            ) from error
+        sidecar = _parse_sidecar(full_name, reading.result())
+    if sidecar is None or sidecar.audio_sha256 != hashlib.sha256(data).hexdigest():
+        return VoiceClip(full_name, data, None)
+    return VoiceClip(full_name, data, sidecar.ref_text)
+
+
+def _extension(name: str) -> str | None:
+    """The lower-case audio extension of ``name``, or ``None``."""
+    extension = PurePosixPath(name).suffix[1:].lower()
+    return extension if extension in CONTENT_TYPES else None
+
+
+def _is_stored_name(name: str) -> bool:
+    """Whether a voice may be stored under it: as lenient as the earlier system, but no path, and nothing hidden."""
+    return _is_key_part(name) and _extension(name) is not None
+
+
+def _is_key_part(name: str) -> bool:
+    return len(name) <= MAX_NAME_CHARS and name.isprintable() and not {"/", "\\"} & set(name) and not name.startswith(".")
+
+
+def _sidecar_key(name: str) -> str:
+    return f"{_FOLDER}{name}.json"
+
+
+def _names(config: S3Config, start: str = "") -> list[str]:
+    names = (info.key.removeprefix(_FOLDER) for info in s3_utils.list_objects(config, _FOLDER + start))
+    return [name for name in names if _is_stored_name(name)]
+
+
+def _complete(config: S3Config, stem: str) -> str:
+    found: list[str] = []
+    if _is_key_part(stem):
+        found = [name for name in _names(config, f"{stem}.") if PurePosixPath(name).stem == stem]
+    if len(found) > 1:
+        raise InputError(f"local_voice={stem!r} could be {' or '.join(found)}; name one of them.", field="local_voice")
+    if not found:
+        raise _not_found(config, stem, "local_voice")
+    return found[0]
+
+
+def _not_found(config: S3Config, name: str, field: str) -> NotFoundError:
+    try:
+        names = _names(config)
+    except StorageError as error:  # the missing voice is the answer; the names would only have been a help
+        log.warn(f"the voices near a missing one cannot be listed: {error.message}")
+        return NotFoundError(f"{field}={name[:100]!r} is not a stored voice; upload it first.", field=field)
+    if near := _near(name, names):
+        return NotFoundError(f"{field}={name[:100]!r} is not a stored voice; did you mean {' or '.join(near)}?", field=field)
+    stored = f"{len(names)} others are stored, see list_voices" if names else "none is stored"
+    return NotFoundError(f"{field}={name[:100]!r} is not a stored voice ({stored}); upload it first.", field=field)
+
+
+def _near(name: str, names: list[str]) -> list[str]:
+    """The few of ``names`` that may have been meant; neither case nor extension count."""
+    asked, stems = _stem(name), {other: _stem(other) for other in names}
+    close = difflib.get_close_matches(asked, set(stems.values()), n=3) or [
+        stem for stem in stems.values() if asked and asked in stem
+    ]
+    return [other for other in names if stems[other] in close[:3]][:3]
+
+
+def _stem(name: str) -> str:
+    return (PurePosixPath(name).stem if _extension(name) else name).lower()
+
+
+def _read_sidecars(config: S3Config, names: Iterable[str]) -> dict[str, _Sidecar]:
+    with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
+        reading = {name: pool.submit(_sidecar_bytes, config, name) for name in names}
+        parsed = {name: _parse_sidecar(name, future.result()) for name, future in reading.items()}
+    return {name: sidecar for name, sidecar in parsed.items() if sidecar is not None}
+
+
+def _sidecar_bytes(config: S3Config, name: str) -> bytes | StorageError | None:
+    """The sidecar's bytes, ``None`` if there is none, or why they cannot be had: a transcript is worth no failed job."""
+    try:
+        return s3_utils.get_bytes(config, _sidecar_key(name), _MAX_SIDECAR_BYTES)
+    except StorageNotFoundError:
+        return None
+    except StorageError as error:
+        return error
+
+
+def _parse_sidecar(name: str, data: bytes | StorageError | None) -> _Sidecar | None:
+    if data is None:
+        return None
+    if isinstance(data, StorageError):
+        log.warn(f"the transcript of the voice {name!r} is not used: {data.message}")
+        return None
+    try:
+        return _SIDECAR.validate_json(data)
+    except ValidationError:
+        log.warn(f"the transcript of the voice {name!r} is not used: its sidecar is damaged; upload the voice again")
+        return None
