@@ -1,9 +1,10 @@
 """Every environment variable the worker reads: read once, checked, with its default in one place."""
 
+import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
@@ -13,9 +14,19 @@ from f5_worker.errors import InputError, SettingsError
 ModelLoading = Literal["lazy", "background"]
 Device = Literal["auto", "cpu", "cuda"]
 PathStyle = Literal["auto", "true", "false"]
-T = TypeVar("T")
+N = TypeVar("N", int, float)
 
-_AWS_HOST = re.compile(r"^(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)?s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?$")
+# Hosts of services that take the bucket's name in front of theirs.
+_S3_HOST = re.compile(
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)?"
+    r"(?:s3[.-](?:[a-z0-9-]+\.)*(?:amazonaws\.com(?:\.cn)?|backblazeb2\.com|wasabisys\.com|scw\.cloud)"
+    r"|[a-z0-9]+\.digitaloceanspaces\.com)"
+)
+_BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_BUCKET_ALLOWED = "use letters, digits, '.', '_' and '-'; a folder in it belongs in S3_PREFIX"
+_JOB_S3_FIELDS = ("accessId", "accessSecret", "bucketName", "endpointUrl")
+_JOB_S3_ALLOWED = "accessId, accessSecret, bucketName and, for other services than AWS, endpointUrl, all as text"
+_SHOWN_CHARS = 40  # of a bad value
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +86,40 @@ class _Reader:
         value = self.text(name)
         if value is None or value.lower() in allowed:
             return (value or default).lower()
-        self.problems.append(f"{name}={value!r} is not allowed; use one of {', '.join(allowed)}")
+        self.problems.append(f"{name}={value[:_SHOWN_CHARS]!r} is not allowed; use one of {', '.join(allowed)}")
         return default
 
-    def number(self, name: str, kind: Callable[[str], T], low: float, high: float, default: T) -> T:
+    def number(self, name: str, kind: type[N], low: N, high: N, default: N) -> N:
         raw = self.text(name)
         if raw is None:
             return default
         try:
             value = kind(raw)
         except ValueError:
-            self.problems.append(f"{name}={raw!r} is not a number; use {low:g} to {high:g}")
-            return default
-        if not low <= cast(float, value) <= high:
-            self.problems.append(f"{name}={raw!r} is out of range; use {low:g} to {high:g}")
-            return default
-        return value
+            wrong = "not a whole number" if kind is int else "not a number"
+        else:
+            if low <= value <= high:
+                return value
+            wrong = "out of range"
+        self.problems.append(f"{name}={raw[:_SHOWN_CHARS]!r} is {wrong}; use {low} to {high}")
+        return default
 
-    def url(self, *names: str) -> str | None:
-        value = self.text(*names)
+    def url(self, name: str) -> str | None:
+        value = self.text(name)
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            self.problems.append(f"{names[0]} is not a URL; use one like https://s3.eu-central-1.amazonaws.com")
-            return None
-        return value.rstrip("/")
+        if (url := _service_url(value)) is None:
+            self.problems.append(f"{name} is not the URL of a service; use one like https://s3.eu-central-1.amazonaws.com")
+        return url
+
+    def pair(self, *names: str) -> tuple[str, str] | None:
+        """Two variables that are worth nothing alone: both values, or ``None``."""
+        first, second = (self.text(name) for name in names)
+        if first and second:
+            return first, second
+        if first or second:
+            self.problems.append(f"only one of {' and '.join(names)} is set; set both, or none")
+        return None
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -124,7 +143,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         network_volume=Path(read.text("NETWORK_VOLUME") or default.network_volume),
         output_dir=Path(read.text("OUTPUT_DIR") or default.output_dir),
         max_text_chars=read.number("MAX_TEXT_CHARS", int, 1, 1_000_000, default.max_text_chars),
-        max_reference_bytes=read.number("MAX_REFERENCE_BYTES", int, 1_000, 2**30, default.max_reference_bytes),
+        max_reference_bytes=read.number("MAX_REFERENCE_BYTES", int, 1_000, 1_000_000_000, default.max_reference_bytes),
         max_inline_bytes=read.number("MAX_INLINE_BYTES", int, 0, 14_000_000, default.max_inline_bytes),
         reference_cache_items=read.number("REFERENCE_CACHE_ITEMS", int, 0, 10_000, default.reference_cache_items),
         download_timeout=read.number("DOWNLOAD_TIMEOUT", float, 1, 600, default.download_timeout),
@@ -140,7 +159,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def _s3(read: _Reader) -> S3Config | None:
-    bucket = read.text("S3_BUCKET")
+    """The endpoint's bucket: by the AWS names where they are complete, else by RunPod's, which fill what is missing."""
+    bucket, endpoint, bucket_url = read.text("S3_BUCKET"), read.url("AWS_ENDPOINT_URL"), read.url("BUCKET_ENDPOINT_URL")
     common: dict[str, Any] = {
         "region": read.text("AWS_REGION", "AWS_DEFAULT_REGION"),
         "prefix": (read.text("S3_PREFIX") or "").strip("/"),
@@ -148,71 +168,96 @@ def _s3(read: _Reader) -> S3Config | None:
         "path_style": read.choice("S3_PATH_STYLE", ("auto", "true", "false"), "auto"),
         "timeout": read.number("S3_TIMEOUT", float, 1, 600, 30.0),
     }
-    key, secret = read.text("AWS_ACCESS_KEY_ID"), read.text("AWS_SECRET_ACCESS_KEY")
-    token, endpoint = read.text("AWS_SESSION_TOKEN"), read.url("AWS_ENDPOINT_URL")
-    runpod_key, runpod_secret = read.text("BUCKET_ACCESS_KEY_ID"), read.text("BUCKET_SECRET_ACCESS_KEY")
-    if not (key and secret) and runpod_key and runpod_secret:
-        key, secret, token = runpod_key, runpod_secret, None
-        if runpod_endpoint := read.url("BUCKET_ENDPOINT_URL"):
-            endpoint, bucket_in_url = split_bucket_url(runpod_endpoint)
-            bucket = bucket or bucket_in_url
-            if bucket is None:
-                read.problems.append("BUCKET_ENDPOINT_URL names no bucket and S3_BUCKET is not set; set S3_BUCKET")
-    if bucket is None:
+    if bucket is None and bucket_url is None:
+        return None  # keys alone may be there for something else
+    aws_keys = read.pair("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    runpod_keys = read.pair("BUCKET_ACCESS_KEY_ID", "BUCKET_SECRET_ACCESS_KEY")
+    on_aws_names = bucket is not None and aws_keys is not None
+    keys = aws_keys if on_aws_names else runpod_keys or aws_keys
+    if bucket_url and not on_aws_names:
+        endpoint, bucket_in_url = split_bucket_url(bucket_url)
+        bucket = bucket or bucket_in_url
+        if bucket is None:
+            read.problems.append("BUCKET_ENDPOINT_URL names no bucket and S3_BUCKET is not set; set S3_BUCKET")
+            return None
+    if bucket is None or not _BUCKET_NAME.fullmatch(bucket):
+        read.problems.append(f"S3_BUCKET is not the name of a bucket; {_BUCKET_ALLOWED}")
         return None
+    key, secret = keys or (None, None)
+    token = read.text("AWS_SESSION_TOKEN") if keys and keys is aws_keys else None
     return S3Config(
         bucket=bucket, access_key_id=key, secret_access_key=secret, session_token=token, endpoint_url=endpoint, **common
     )
 
 
-def split_bucket_url(url: str) -> tuple[str | None, str | None]:
+def split_bucket_url(url: str) -> tuple[str, str | None]:
     """Split RunPod's ``BUCKET_ENDPOINT_URL`` into (endpoint, bucket).
 
-    The bucket may stand before the S3 host (``https://BUCKET.s3.eu-west-1.amazonaws.com``) or as the path
+    The bucket may stand before the host of a known S3 service (``https://BUCKET.s3.eu-west-1.amazonaws.com``) or as the path
     (``https://host/BUCKET``); it is ``None`` where the URL holds none.
     """
     parts = urlsplit(url)
-    path = parts.path.strip("/")
-    match = _AWS_HOST.match(parts.hostname or "")
+    match = _S3_HOST.fullmatch(parts.hostname or "")
     if match and match["bucket"]:
-        host = parts.netloc.removeprefix(match["bucket"] + ".")
-        return f"{parts.scheme}://{host}", match["bucket"]
-    return f"{parts.scheme}://{parts.netloc}", path.split("/")[0] or None
+        return f"{parts.scheme}://{parts.netloc[len(match['bucket']) + 1 :]}", match["bucket"]
+    return f"{parts.scheme}://{parts.netloc}", parts.path.strip("/").split("/")[0] or None
 
 
 def s3_from_job(raw: object, base: S3Config | None) -> S3Config | None:
     """The S3 configuration of one job: its top-level ``s3Config`` where it has one, else the endpoint's (``base``).
+
+    A job's own bucket keeps the endpoint's prefix, path style, expiry and timeout; the region only if the service is the same.
 
     Raises:
         InputError: when ``s3Config`` is there but incomplete or malformed.
     """
     if raw is None:
         return base
-    names = ("accessId", "accessSecret", "bucketName", "endpointUrl")
-    hint = "s3Config needs accessId, accessSecret, bucketName and, for other services than AWS, endpointUrl, all as text"
     if not isinstance(raw, Mapping):
-        raise InputError(f"s3Config is not an object; {hint}.", field="s3Config")
+        raise _job_s3_error("s3Config", "is not an object")
     for name, value in raw.items():
-        if name not in names or not isinstance(value, str):
-            raise InputError(f"s3Config.{name} is not accepted; {hint}.", field=f"s3Config.{name}")
-    values = {name: str(raw.get(name, "")).strip() for name in names}
-    for name in names[:3]:
+        if name not in _JOB_S3_FIELDS:
+            near = difflib.get_close_matches(str(name), _JOB_S3_FIELDS, n=1)
+            raise _job_s3_error(f"s3Config.{str(name)[:_SHOWN_CHARS]}", "is unknown", *near)
+        if value is not None and not isinstance(value, str):
+            raise _job_s3_error(f"s3Config.{name}", "is not text")
+    values = {name: (raw.get(name) or "").strip() for name in _JOB_S3_FIELDS}
+    for name in ("accessId", "accessSecret", "bucketName"):
         if not values[name]:
-            raise InputError(f"s3Config.{name} is missing; {hint}.", field=f"s3Config.{name}")
-    endpoint = values["endpointUrl"] or None
-    if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
-        raise InputError(
-            "s3Config.endpointUrl is not a URL; use one like https://s3.example.com.", field="s3Config.endpointUrl"
-        )
-    same_service = base if base is not None else S3Config(bucket=values["bucketName"])
-    return S3Config(
-        bucket=values["bucketName"],
+            raise _job_s3_error(f"s3Config.{name}", "is missing")
+    bucket, endpoint = values["bucketName"], None
+    if not _BUCKET_NAME.fullmatch(bucket):
+        raise _job_s3_error("s3Config.bucketName", f"is not the name of a bucket ({_BUCKET_ALLOWED})")
+    if values["endpointUrl"]:
+        endpoint = _service_url(values["endpointUrl"])
+        if endpoint is None:
+            raise _job_s3_error("s3Config.endpointUrl", "is not the URL of a service, like https://s3.example.com")
+        if split_bucket_url(endpoint)[1] == bucket:
+            endpoint = split_bucket_url(endpoint)[0]
+    base = base or S3Config(bucket=bucket)
+    return replace(
+        base,
+        bucket=bucket,
         access_key_id=values["accessId"],
         secret_access_key=values["accessSecret"],
-        region=same_service.region,
-        endpoint_url=endpoint.rstrip("/") if endpoint else None,
-        prefix=same_service.prefix,
-        url_expires=same_service.url_expires,
-        path_style=same_service.path_style,
-        timeout=same_service.timeout,
+        session_token=None,
+        region=base.region if endpoint == base.endpoint_url else None,
+        endpoint_url=endpoint,
     )
+
+
+def _job_s3_error(name: str, wrong: str, *near: str) -> InputError:
+    hint = f"did you mean {near[0]}?" if near else f"s3Config takes {_JOB_S3_ALLOWED}."
+    return InputError(f"{name} {wrong}; {hint}", field=name, allowed=_JOB_S3_ALLOWED)
+
+
+def _service_url(value: str) -> str | None:
+    """``value`` without the slash at its end if it is an http(s) URL without login and query; else ``None``."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # out of range raises
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        return None
+    return value.rstrip("/")
