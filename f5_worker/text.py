@@ -114,7 +114,7 @@ def split_text(text: str, seconds: Callable[[str], float], max_seconds: float) -
     whole = seconds(text)
     if whole <= max_seconds:
         return [text]
-    capacity = max(1.0, len(text.encode()) * max_seconds / whole)
+    capacity = max(1.0, len(text.encode()) * max_seconds / (whole or 1.0))
     pieces = list(_grains(text, _pieces(text, open_from=capacity / 8), capacity / _GRAINS))
     return _cheapest(text, pieces, seconds, max_seconds, capacity)
 

@@ -171,6 +171,11 @@ def test_a_limit_below_one_character_is_refused(limit: float) -> None:
         split_text("Hello there.", f5_seconds(), limit)
 
 
+def test_no_room_at_all_is_refused_even_for_what_takes_no_time() -> None:
+    with pytest.raises(InputError, match="cannot be split"):
+        split_text("Hello there.", lambda _: 0.0, -1.0)
+
+
 WORDS = st.sampled_from(
     [
         "I",
