@@ -44,8 +44,8 @@ class AudioFormat:
     compression_level: float | None = None
 
 
-# Opus at libsndfile's level 0.8 is about 56 kbit/s, transparent for 24 kHz speech; its default of 37 is audibly duller. Not
-# Vorbis: libsndfile's encoder overruns its stack on long writes.
+# Opus: libsndfile's default makes 37 kbit/s of the built-in voice, with a noise 13 dB under it; level 0.8 makes 58, and 21 dB.
+# Not Vorbis: libsndfile's encoder crashes the process on long writes.
 FORMATS: Mapping[str, AudioFormat] = MappingProxyType(
     {
         "wav": AudioFormat("wav", "audio/wav", "WAV", "PCM_16"),
@@ -196,14 +196,20 @@ class _MonoMix:
 def _decode_sound_file(data: bytes, max_seconds: float) -> Waveform:
     import soundfile
 
+    class ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
+        """soundfile seeks to where it is after every read of a seekable file: mp3 frames then lack what earlier ones hold of
+        them, and a FLAC stream of unknown length cannot seek at all."""
+
+        def seekable(self) -> bool:
+            return False
+
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with ForwardOnly(io.BytesIO(data)) as file:
             mix = _MonoMix(file.samplerate, file.channels, max_seconds)
             frames = max(1, _BLOCK // file.channels)
             while not mix.full and len(block := file.read(frames, dtype="float32", always_2d=True)):
                 mix.add(block)
-            guessed = file.frames >= _UNKNOWN_LENGTH or (file.format == "MP3" and not _has_mp3_length(data))
-            announced = 0 if guessed else file.frames
+            announced = file.frames if file.frames < _UNKNOWN_LENGTH else 0
     except soundfile.SoundFileError as error:
         raise refusal(f"cannot be decoded; it is damaged, cut short or of an unknown format ({_reason(error)})") from error
     present = 1.0 if mix.full else min(fraction_present(data), mix.frames / announced if announced else 1.0)
@@ -222,7 +228,8 @@ def _decode_container(data: bytes, demuxer: str, max_seconds: float) -> Waveform
             if not container.streams.audio:
                 raise refusal("has no sound track")
             stream = container.streams.audio[0]
-            if stream.duration is not None and stream.time_base is not None:
+            # the other demuxers guess a length from the file's size
+            if demuxer in ("mov", "asf") and stream.duration is not None and stream.time_base is not None:
                 announced = float(stream.duration * stream.time_base)
             to_float = av.AudioResampler(format="fltp")
             for decoded in container.decode(stream):
@@ -243,14 +250,6 @@ def _decode_container(data: bytes, demuxer: str, max_seconds: float) -> Waveform
 def _refuse_if_cut(present: float) -> None:
     if present < 0.95:
         raise refusal(f"is cut short: only {present:.0%} of the sound that its header announces is there; send the whole file")
-
-
-def _has_mp3_length(data: bytes) -> bool:
-    start = 0
-    if data.startswith(b"ID3"):  # the tag's size: four bytes of seven bits
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
-    head = data[start : start + 512]
-    return b"Xing" in head or b"Info" in head
 
 
 def _reason(error: Exception) -> str:

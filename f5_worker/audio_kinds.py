@@ -66,8 +66,25 @@ def name_if_not_audio(data: bytes) -> str | None:
 
 
 def container_of(data: bytes) -> str | None:
-    """The FFmpeg demuxer that ``data`` needs, or ``None`` where libsndfile is the reader."""
-    return next((demuxer for offset, magic, demuxer in _CONTAINERS if data.startswith(magic, offset)), None)
+    """The FFmpeg demuxer that ``data`` needs, or ``None`` where libsndfile is the reader.
+
+    mp3 belongs to libsndfile only with a Xing or Info header: without one it reads as much as the first frame's bit rate
+    suggests, which can be a fifth of the file.
+    """
+    start = _id3_size(data)
+    for offset, magic, demuxer in _CONTAINERS:
+        if data.startswith(magic, start + offset):
+            return demuxer
+    head = data[start : start + 512]
+    mpeg = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 in (0x02, 0x04)  # layer III or II
+    return "mp3" if mpeg and b"Xing" not in head and b"Info" not in head else None
+
+
+def _id3_size(data: bytes) -> int:
+    """The length of the ID3 tag (titles, cover art) before the audio; 0 without one."""
+    if not data.startswith(b"ID3"):
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
 
 
 def fraction_present(data: bytes) -> float:

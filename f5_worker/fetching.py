@@ -3,8 +3,8 @@
 import base64
 import binascii
 import socket
+import sys
 import threading
-import time
 from concurrent.futures import Future
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -75,7 +75,7 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
         )
         raise _failed(field, host, reason) from error
     except (SSRFError, requests.RequestException, Urllib3Error, OSError, ValueError) as error:
-        raise _failed(field, host, _why(error)) from error
+        raise _failed(field, host, _why(error)) from None  # these quote the URL: it must not get into a log with them
 
 
 def host_of(url: str) -> str | None:
@@ -155,11 +155,11 @@ class _Download:
                 response.raw.shutdown()
 
     def _get(self) -> bytes:
-        ends = time.monotonic() + self._timeout
-        # The SDK's own size check would raise the same error as its guard does: it is made below instead.
-        response: requests.Response = safe_get(self._url, timeout=self._timeout, headers=_HEADERS, max_bytes=None)
+        # The SDK's own check of the announced size raises what its guard raises: it is off, and made below.
+        response: requests.Response = safe_get(self._url, timeout=self._timeout, headers=_HEADERS, max_bytes=sys.maxsize)
         try:
-            self._response = response
+            self._response = response  # before the check: `abandon` sets the flag before it looks for a response
+            self._stop_if_abandoned()
             if response.status_code != requests.codes.ok:
                 raise _StatusError(response.status_code)
             announced = response.headers.get("Content-Length", "")
@@ -169,13 +169,16 @@ class _Download:
             try:
                 for chunk in iter_content_capped(response, _CHUNK, self._max_bytes):
                     data += chunk
-                    if self._abandoned.is_set() or time.monotonic() > ends:
-                        raise TimeoutError
+                    self._stop_if_abandoned()
             except SSRFError as error:
                 raise _TooLargeError from error
             return bytes(data)
         finally:
             response.close()
+
+    def _stop_if_abandoned(self) -> None:
+        if self._abandoned.is_set():
+            raise TimeoutError
 
 
 def _failed(field: str, host: str, reason: str) -> ReferenceClipError:

@@ -146,6 +146,10 @@ class ReferenceCache:
         self._clips: _Lru[tuple[str, str | None], ReferenceClip] = _Lru(max_items)
         self._transcripts: _Lru[str, str] = _Lru(max_items)
 
+    def __len__(self) -> int:
+        """How many clips and transcripts are kept; at most twice ``max_items``."""
+        return len(self._clips) + len(self._transcripts)
+
     def read(
         self, data: bytes, *, voice: str, ref_text: str | None, settings: Settings, field: str = "local_voice"
     ) -> ReferenceClip:
@@ -224,8 +228,8 @@ def _check(data: bytes, ref_text: str | None, max_seconds: float | None) -> Chec
         if decoded.more or seconds > MAX_SECONDS_WITH_TEXT:
             raise ReferenceClipError(
                 f"The reference clip holds {length}; with ref_text it may hold at most {MAX_SECONDS_WITH_TEXT:g} s: the model "
-                "uses no more, and speech turns fast or repeats itself when the transcript says more than the used part; send a "
-                "shorter clip with its own transcript, or leave ref_text out: then the clip is cut and transcribed."
+                "uses no more, and speech turns fast or repeats itself when the transcript says more than the used part. Send "
+                "a shorter clip with its own transcript, or leave ref_text out: then the clip is cut and transcribed."
             )
         ref_text, warnings = check_ref_text(ref_text, seconds)
     elif clipped := decoded.more or seconds > MAX_SECONDS:
