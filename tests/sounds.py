@@ -1,0 +1,90 @@
+"""Sounds and files for tests: a voice-like signal, and files of it in every format that people send."""
+
+import io
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+SOUND_FILES = ("wav", "wav-int24", "wav-float", "wav-ulaw", "flac", "mp3", "ogg-opus", "ogg-vorbis", "aiff", "caf", "au", "w64")
+_SUBTYPES = {
+    "wav": ("WAV", "PCM_16"),
+    "wav-int24": ("WAV", "PCM_24"),
+    "wav-float": ("WAV", "FLOAT"),
+    "wav-ulaw": ("WAV", "ULAW"),
+    "flac": ("FLAC", "PCM_16"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "ogg-opus": ("OGG", "OPUS"),
+    "ogg-vorbis": ("OGG", "VORBIS"),
+    "aiff": ("AIFF", "PCM_16"),
+    "caf": ("CAF", "PCM_16"),
+    "au": ("AU", "PCM_16"),
+    "w64": ("W64", "PCM_16"),
+}
+CONTAINERS = {
+    "m4a": ("ipod", "aac"),
+    "mp4": ("mp4", "aac"),
+    "3gp": ("3gp", "aac"),
+    "aac": ("adts", "aac"),
+    "webm": ("webm", "libopus"),
+    "mka": ("matroska", "flac"),
+    "wma": ("asf", "wmav2"),
+    "amr": ("amr", "libopencore_amrnb"),
+}
+
+
+def voice(seconds: float, rate: int = 24_000, level: float = 0.3) -> Samples:
+    """Harmonics of 150 Hz that swell five times a second, as syllables do; it begins and ends loud."""
+    time = np.arange(round(seconds * rate)) / rate
+    tone = sum(np.sin(2 * np.pi * 150 * harmonic * time) / harmonic for harmonic in range(1, 8))
+    swell = 0.55 + 0.45 * np.cos(2 * np.pi * 5 * time)
+    return np.asarray(level * tone * swell / 2, dtype=np.float32)
+
+
+def silence(seconds: float, rate: int = 24_000) -> Samples:
+    return np.zeros(round(seconds * rate), dtype=np.float32)
+
+
+def sound_file(samples: NDArray[Any], rate: int = 24_000, kind: str = "wav") -> bytes:
+    """A file of one of ``SOUND_FILES`` from samples [n] or [n, channels], written in blocks."""
+    container, subtype = _SUBTYPES[kind]
+    target = io.BytesIO()
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(target, "w", samplerate=rate, channels=channels, format=container, subtype=subtype) as file:
+        for start in range(0, len(samples), rate):
+            file.write(samples[start : start + rate])
+    return target.getvalue()
+
+
+def container_file(samples: Samples, rate: int, kind: str, layout: str = "mono") -> bytes:
+    """A file of one of ``CONTAINERS``."""
+    form, codec = CONTAINERS[kind]
+    target = io.BytesIO()
+    channels = 2 if layout == "stereo" else 1
+    with av.open(target, "w", format=form) as container:
+        stream: Any = container.add_stream(codec, rate=rate)
+        stream.layout = layout
+        if codec == "wmav2":
+            stream.bit_rate = 64_000
+        for start in range(0, len(samples), 1024):
+            block = np.ascontiguousarray(np.stack([samples[start : start + 1024]] * channels))
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def image_file() -> bytes:
+    """A PNG image of one pixel."""
+    return bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f64540"
+        "0000000049454e44ae426082"
+    )
+
+
+HTML_PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>" + b"<p>Welcome</p>" * 200 + b"</body></html>"
