@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from f5_worker import s3_faults
-from f5_worker.errors import StorageError, StorageNotFoundError, StorageTooLargeError
+from f5_worker.errors import BucketNotFoundError, StorageError, StorageNotFoundError, StorageTooLargeError
 from f5_worker.settings import S3Config
 
 if TYPE_CHECKING:
@@ -143,10 +143,10 @@ def find(config: S3Config, key: str) -> ObjectInfo | None:
     """Like ``head``, but ``None`` for a missing key; a missing bucket is an error as ever."""
     try:
         return head(config, key)
-    except StorageNotFoundError as error:
-        if type(error) is StorageNotFoundError:
-            return None
+    except BucketNotFoundError:
         raise
+    except StorageNotFoundError:
+        return None
 
 
 def list_objects(config: S3Config, prefix: str) -> Iterator[ObjectInfo]:

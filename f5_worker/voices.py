@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 import s3_utils
 from f5_worker import log
 from f5_worker.errors import (
+    BucketNotFoundError,
     InputError,
     NotFoundError,
     ReferenceClipError,
@@ -175,9 +176,9 @@ def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
         reading = pool.submit(_sidecar_bytes, config, full_name)
         try:
             data = s3_utils.get_bytes(config, _FOLDER + full_name, max_bytes)
+        except BucketNotFoundError:
+            raise
         except StorageNotFoundError as error:
-            if type(error) is not StorageNotFoundError:
-                raise
             raise _not_found(config, name, "local_voice") from error
         except StorageTooLargeError as error:
             raise ReferenceClipError(

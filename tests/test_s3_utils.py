@@ -53,6 +53,9 @@ CALLS: dict[str, Callable[[S3Config, Path], object]] = {
     "delete": lambda config, _: s3_utils.delete(config, "key"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+# For faults that cost seconds of retries: one call of each kind.
+RETRIED = ("check", "upload_file", "get_bytes", "list_objects")
+some_calls = pytest.mark.parametrize("call", [CALLS[name] for name in RETRIED], ids=RETRIED)
 
 
 @pytest.fixture
@@ -321,7 +324,7 @@ def test_missing_key(s3_config: S3Config) -> None:
         assert_clean(caught.value, s3_config)
 
 
-@every_call
+@some_calls
 def test_refused_connection(small_file: Path, s3_config: S3Config, call: Callable[[S3Config, Path], object]) -> None:
     config = replace(s3_config, endpoint_url=refused_endpoint())
     with pytest.raises(StorageUnreachableError, match=r"S3 at 127\.0\.0\.1:\d+ cannot be reached .*AWS_ENDPOINT_URL") as caught:
@@ -329,7 +332,7 @@ def test_refused_connection(small_file: Path, s3_config: S3Config, call: Callabl
     assert_clean(caught.value, config)
 
 
-@every_call
+@some_calls
 def test_server_that_never_answers(small_file: Path, s3_config: S3Config, call: Callable[[S3Config, Path], object]) -> None:
     with black_hole() as endpoint:
         config = replace(s3_config, endpoint_url=endpoint, timeout=0.2)
