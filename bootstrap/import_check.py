@@ -2,7 +2,8 @@
 
 It imports the worker's own modules, and every package that any of them imports anywhere, at the top or in a function (imports
 that are guarded against ``ImportError`` may fail). A fault in the worker's own code is none of the environment: it is told on
-stderr, and the worker will report it. One JSON object goes to stdout: ``{"ok", "module", "error", "checked", "versions", "size"}``.
+stderr, and the worker will report it. One JSON object goes to stdout:
+``{"ok": true, "checked", "versions", "size"}`` or ``{"ok": false, "module", "error"}``.
 """
 
 import ast
@@ -31,9 +32,12 @@ def main(project: Path) -> dict[str, Any]:
             importlib.import_module(module)
         except Exception as error:  # noqa: BLE001 - whatever a package raises while it is imported is the answer
             missing = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
-            if module in foreign or (missing and missing not in roots):
-                return {"ok": False, "module": missing or module, "error": f"{type(error).__name__}: {error}"[:300]}
-            sys.stderr.write(f"{module} of the worker itself fails: {type(error).__name__}: {error}\n")
+            text = f"{type(error).__name__}: {error}"[:300]
+            if module in foreign:
+                return {"ok": False, "module": module, "error": text}
+            if missing and missing not in roots:
+                return {"ok": False, "module": missing, "error": text}
+            sys.stderr.write(f"{module} of the worker itself fails: {text}\n")
     return {"ok": True, "checked": len(foreign) + len(own), "versions": versions(), "size": size()}
 
 

@@ -52,7 +52,7 @@ class Installer:
         python = base_python()
         if self.uv:
             command = [self.uv, "venv", "--quiet", "--no-project", "--python", python, str(folder)]
-        elif _base_pip():
+        elif _own_pip():
             command = [python, "-m", "venv", "--without-pip", str(folder)]
         else:
             command = [python, "-m", "venv", str(folder)]
@@ -74,7 +74,7 @@ class Installer:
         if self.uv:
             command = [self.uv, "pip", "install", "--python", str(python), "--no-deps", "--compile-bytecode", *files]
         else:
-            pip = [base_python(), "-m", "pip", "--python", str(python)] if _base_pip() else [str(python), "-m", "pip"]
+            pip = [sys.executable, "-m", "pip", "--python", str(python)] if _own_pip() else [str(python), "-m", "pip"]
             quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--no-color"]
             command = [*pip, "install", "--no-deps", *quiet, *files]
         code, output = run(command, self._variables(folder), check, show=(folder.parent, self.cache or Path.home()))
@@ -114,7 +114,7 @@ def find_installer(environment: Mapping[str, str], cache: Path | None, kind: Pla
         uv = str(beside)  # a virtual environment that is not activated
     if uv and subprocess.run([uv, "--version"], capture_output=True, env=variables, check=False).returncode == 0:
         return Installer("uv", uv, variables, cache, kind)
-    if _base_pip() or importlib.util.find_spec("ensurepip"):
+    if _own_pip() or importlib.util.find_spec("ensurepip"):
         return Installer("pip", None, variables, cache, kind)
     raise Failure(
         "installer",
@@ -123,7 +123,7 @@ def find_installer(environment: Mapping[str, str], cache: Path | None, kind: Pla
     )
 
 
-def _base_pip() -> bool:
+def _own_pip() -> bool:
     """Whether this Python has a pip that can install into another environment (``--python``, since 22.3)."""
     if importlib.util.find_spec("pip") is None:
         return False
@@ -160,8 +160,8 @@ def run(
 ) -> tuple[int, str]:
     """Run a command to its end; returns its exit code and what it printed. It dies with this process.
 
-    ``check`` is called several times a second; what it raises ends the command. ``show`` names the folders that fill: with it, the
-    lines are logged as they come, and now and then the time and how much has been written.
+    ``check`` is called several times a second; what it raises ends the command. ``show`` names the folders that fill: with
+    it, the lines are logged as they come, and now and then the time and how much has been written.
     """
     tied = [sys.executable, "-I", "-S", str(_TIED), str(os.getpid()), *command]
     lines: list[str] = []
