@@ -45,6 +45,7 @@ _load_failure: WorkerError | None = None
 _retry_at = 0.0
 _load_lock = threading.Lock()
 _inference_lock = threading.Lock()
+_transcriber_lock = threading.Lock()
 _started_at = time.monotonic()
 _jobs = {"completed": 0, "failed": 0, "stopped": 0}
 
@@ -121,10 +122,13 @@ def _studio() -> "Studio":
     from f5_worker.reference import ReferenceCache
     from f5_worker.speech import Studio
 
-    def transcribe(samples: "Samples") -> str:
-        return _transcriber().transcribe(samples)
+    return Studio(_loaded_model, _transcribe, _inference, ReferenceCache(_settings().reference_cache_items))
 
-    return Studio(_loaded_model, transcribe, _inference, ReferenceCache(_settings().reference_cache_items))
+
+def _transcribe(samples: "Samples") -> str:
+    with _transcriber_lock:
+        transcriber = _transcriber()
+    return transcriber.transcribe(samples)
 
 
 @cache

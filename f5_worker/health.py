@@ -12,7 +12,7 @@ from f5_worker.errors import StorageError
 from f5_worker.settings import Settings
 
 PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
-_NVIDIA = Path("/proc/driver/nvidia")
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 
 
 def machine_facts(settings: Settings) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def _version(name: str) -> str | None:
 def _gpu() -> dict[str, Any]:
     """Names and driver from the kernel's own files: asking torch would import it."""
     try:
-        cards = [_field(card / "information", "Model") for card in sorted((_NVIDIA / "gpus").iterdir())]
-        driver = (_NVIDIA / "version").read_text().splitlines()[0]
+        cards = [_field(card / "information", "Model") for card in sorted((NVIDIA_DRIVER / "gpus").iterdir())]
+        driver = (NVIDIA_DRIVER / "version").read_text().splitlines()[0]
     except OSError:
         return {"cards": [], "driver": None}
     return {"cards": cards, "driver": driver.partition("Kernel Module")[2].split()[0] if "Kernel Module" in driver else driver}

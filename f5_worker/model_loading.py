@@ -1,6 +1,6 @@
 """From model files to a model in memory: no random initialisation, no second copy, everything checked before it is used."""
 
-import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
+from f5_worker.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.engine import Engine, load_engine
 from f5_worker.errors import CheckpointMismatchError
+from f5_worker.half_copy import copy_folder, find_copy, keep_copy
+from f5_worker.health import NVIDIA_DRIVER
 from f5_worker.job import Stopwatch
 from f5_worker.load_errors import explain_load_error
 from f5_worker.model_files import SMOKE_MODEL, ModelFiles, load_config, locate_model
 from f5_worker.settings import Settings
 
-_READ_BLOCK = 16 * 1024 * 1024
-_KERNEL_ALIGNMENT = 16
 _init_lock = threading.Lock()
 
 
@@ -55,10 +56,14 @@ def load_model(settings: Settings) -> LoadedModel:
     try:
         with _model_files(settings) as files:
             clock.lap("files")
-            _read_ahead(files.checkpoint, files.vocoder_weights)
+            copies = _copies(settings)
+            half = find_copy(files.checkpoint, copies) if copies else None
+            read_ahead(half or files.checkpoint, files.vocoder_weights)
             engine = load_engine()
             clock.lap("imports")
-            model = _build(engine, files, pick_device(engine, settings), clock)
+            model = _build(engine, files, pick_device(engine, settings), half, clock)
+            if copies and half is None and model.dtype == engine.torch.float16:
+                keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
     except Exception as error:
         raise explain_load_error(error, f"the F5-TTS model {Path(settings.model).name}") from error
     phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in model.load_seconds.items())
@@ -75,21 +80,6 @@ def _model_files(settings: Settings) -> Iterator[ModelFiles]:
 
     with smoke_model_files() as files:
         yield files
-
-
-def _read_ahead(*paths: Path) -> None:
-    """Pull the files into the page cache in order, so that mapped pages do not fault one by one over the network."""
-
-    def read() -> None:
-        for path in paths:
-            try:
-                with path.open("rb", buffering=0) as file:
-                    while file.read(_READ_BLOCK):
-                        pass
-            except OSError as error:
-                log.warn(f"Reading ahead of {path.name} stopped: {error.strerror}")
-
-    threading.Thread(target=read, name="read-ahead", daemon=True).start()
 
 
 def pick_device(engine: Engine, settings: Settings) -> str:
@@ -110,7 +100,7 @@ def pick_device(engine: Engine, settings: Settings) -> str:
     return "cuda"
 
 
-def _build(engine: Engine, files: ModelFiles, device: str, clock: Stopwatch) -> LoadedModel:
+def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, clock: Stopwatch) -> LoadedModel:
     torch = engine.torch
     config = load_config(files.config)
     vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
@@ -134,8 +124,8 @@ def _build(engine: Engine, files: ModelFiles, device: str, clock: Stopwatch) -> 
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_floating_point():
                 setattr(module, name, buffer.to(dtype))
-    _fill(cfm, read_checkpoint(torch, files.checkpoint), vocab_size, device, dtype)
-    _fill(vocoder, _read_pickle(torch, files.vocoder_weights), vocab_size, device, torch.float32)
+    _fill(cfm, _weights(torch, files.checkpoint, half if dtype == torch.float16 else None), vocab_size, device, dtype)
+    _fill(vocoder, read_pickle(torch, files.vocoder_weights), vocab_size, device, torch.float32)
     for block in getattr(transformer, "transformer_blocks", ()):
         # Read only together with a mask, which only a batch has: see sampler.py.
         block.attn.processor.attn_mask_enabled = True
@@ -153,6 +143,23 @@ def _build(engine: Engine, files: ModelFiles, device: str, clock: Stopwatch) -> 
         hop_length=mel["hop_length"],
         load_seconds=clock.laps,
     )
+
+
+def _weights(torch: Any, checkpoint: Path, half: Path | None) -> dict[str, Any]:
+    if half is not None:
+        try:
+            return read_checkpoint(torch, half)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the copy, the source is there
+            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); it is made anew")
+            half.unlink(missing_ok=True)
+    return read_checkpoint(torch, checkpoint)
+
+
+def _copies(settings: Settings) -> Path | None:
+    """Where fp16 copies may lie; ``None`` without a GPU (asked of the kernel: torch is not imported yet) or a volume."""
+    if settings.device == "cpu" or not NVIDIA_DRIVER.exists() or not os.access(settings.network_volume, os.W_OK):
+        return None
+    return copy_folder(settings.network_volume)
 
 
 @contextmanager
@@ -176,55 +183,10 @@ def _no_initialisation(torch: Any) -> Iterator[None]:
                 setattr(init, name, function)
 
 
-def read_checkpoint(torch: Any, path: Path) -> dict[str, Any]:
-    """The model's weights by parameter name, mapped from the file (safetensors, or a pickle read with ``weights_only``).
-
-    EMA weights are taken where the file has them, without ``ema_model.`` in their names, as in upstream's ``load_checkpoint``.
-    """
-    if path.suffix == ".safetensors":
-        weights = _read_safetensors(torch, path)
-    else:
-        document = _read_pickle(torch, path)
-        weights = document.get("ema_model_state_dict") or document.get("model_state_dict") or document
-    ignored = {"initted", "step", "mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window"}
-    named = {name.replace("ema_model.", ""): tensor for name, tensor in weights.items()}
-    return {name: tensor for name, tensor in named.items() if name not in ignored}
-
-
-def _read_safetensors(torch: Any, path: Path) -> dict[str, Any]:
-    from safetensors import safe_open
-
-    with safe_open(str(path), framework="pt", device="cpu") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    with path.open("rb", buffering=0) as raw:
-        header_size = int.from_bytes(raw.read(8), "little")
-        header = json.loads(raw.read(header_size))
-        for name, mapped in weights.items():
-            # The CPU kernels of small matrices round differently when weights do not start at a multiple of 16 bytes, which
-            # depends on the length of the file's header: then the tensor is read into memory of its own, past the mapping.
-            if mapped.data_ptr() % _KERNEL_ALIGNMENT:
-                weights[name] = torch.empty_like(mapped)
-                raw.seek(8 + header_size + header[name]["data_offsets"][0])
-                rest = memoryview(weights[name].reshape(-1).view(torch.uint8).numpy())
-                while len(rest):
-                    count = raw.readinto(rest)
-                    if not count:
-                        raise EOFError(f"{path.name} became shorter while it was read")
-                    rest = rest[count:]
-    return weights
-
-
-def _read_pickle(torch: Any, path: Path) -> dict[str, Any]:
-    document = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    if not isinstance(document, dict):
-        raise CheckpointMismatchError(f"{path.name} holds no weights by name; it is not a checkpoint of this model.")
-    return document
-
-
 def _fill(module: Any, weights: dict[str, Any], vocab_size: int, device: str, dtype: Any) -> None:
     """Check the weights against the module and put them in its place, converted and moved one by one."""
     expected = module.state_dict()
-    _check_fit(
+    check_fit(
         {name: tuple(t.shape) for name, t in expected.items()}, {n: tuple(t.shape) for n, t in weights.items()}, vocab_size
     )
     placed = {}
@@ -233,25 +195,3 @@ def _fill(module: Any, weights: dict[str, Any], vocab_size: int, device: str, dt
         placed[name] = tensor.to(device=device, dtype=target)
     module.load_state_dict(placed, assign=True)
     module.requires_grad_(False)
-
-
-def _check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], vocab_size: int) -> None:
-    """Raise CheckpointMismatchError, naming the numbers, unless the checkpoint has just what the configuration asks for."""
-    embedding = "transformer.text_embed.text_embed.weight"
-    if embedding in expected and embedding in found and expected[embedding][0] != found[embedding][0]:
-        raise CheckpointMismatchError(
-            f"Checkpoint and vocabulary do not match: the checkpoint was trained with {found[embedding][0] - 1} symbols, the "
-            f"vocabulary has {vocab_size}. Set F5TTS_VOCAB_FILE to the vocab.txt that belongs to the checkpoint.",
-            checkpoint_symbols=found[embedding][0] - 1,
-            vocabulary_symbols=vocab_size,
-        )
-    missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    other = [f"{name} is {found[name]}, not {shape}" for name, shape in expected.items() if found.get(name, shape) != shape]
-    if missing or unknown or other:
-        facts = [f"{len(missing)} tensors are missing (first {missing[0]})"] if missing else []
-        facts += [f"{len(unknown)} are unknown (first {unknown[0]})"] if unknown else []
-        facts += [f"{len(other)} have another shape (first {other[0]})"] if other else []
-        raise CheckpointMismatchError(
-            f"Checkpoint and configuration do not match: {'; '.join(facts)}. Set F5TTS_MODEL to the configuration that the "
-            "checkpoint was trained with."
-        )

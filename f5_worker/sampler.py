@@ -59,7 +59,8 @@ def sample_mels(
     device, dtype, channels = reference_mel.device, reference_mel.dtype, reference_mel.shape[-1]
     known = reference_mel.shape[0]
     lengths = [max(len(item.tokens) + 1, known + 1, item.frames) for item in utterances]
-    longest = max(lengths)
+    # A batch is masked anyway; attention kernels for masks want rows of whole 16 bytes.
+    longest = max(lengths) if len(lengths) == 1 else -(-max(lengths) // 8) * 8
     pad = torch.nn.functional.pad
 
     condition = pad(reference_mel, (0, 0, 0, longest - known)).unsqueeze(0).expand(len(utterances), -1, -1)
@@ -73,9 +74,9 @@ def sample_mels(
 
     mask = None
     if len(utterances) > 1:
-        mask = engine.lens_to_mask(torch.tensor(lengths, device=device))
+        mask = engine.lens_to_mask(torch.tensor(lengths, device=device), length=longest)
     try:
-        _embed_text(torch, transformer, utterances, lengths, device)
+        _embed_text(torch, transformer, utterances, lengths, longest, device)
         x = _euler(engine, transformer, noise, condition, tokens, mask, guidance, check_stopped)
     finally:
         transformer.clear_cache()
@@ -108,12 +109,15 @@ def _euler(
     return x
 
 
-def _embed_text(torch: Any, transformer: Any, utterances: Sequence[Utterance], lengths: Sequence[int], device: Any) -> None:
+def _embed_text(
+    torch: Any, transformer: Any, utterances: Sequence[Utterance], lengths: Sequence[int], longest: int, device: Any
+) -> None:
     """Fill the backbone's text cache item by item: the ConvNeXt GRN mixes the whole sequence, so padding would leak into it."""
-    conditioned, unconditioned = [], []
+    conditioned: list[Tensor] = []
+    unconditioned: list[Tensor] = []
     for item, length in zip(utterances, lengths, strict=True):
-        row = item.tokens.unsqueeze(0).to(device)
-        conditioned.append(transformer.text_embed(row, seq_len=length, drop_text=False)[0])
-        unconditioned.append(transformer.text_embed(row, seq_len=length, drop_text=True)[0])
-    transformer.text_cond = torch.nn.utils.rnn.pad_sequence(conditioned, batch_first=True)
-    transformer.text_uncond = torch.nn.utils.rnn.pad_sequence(unconditioned, batch_first=True)
+        row, padding = item.tokens.unsqueeze(0).to(device), (0, 0, 0, longest - length)
+        for embedded, drop_text in ((conditioned, False), (unconditioned, True)):
+            text = transformer.text_embed(row, seq_len=length, drop_text=drop_text)[0]
+            embedded.append(torch.nn.functional.pad(text, padding))
+    transformer.text_cond, transformer.text_uncond = torch.stack(conditioned), torch.stack(unconditioned)

@@ -42,7 +42,7 @@ class S3Config:
     prefix: str = ""
     url_expires: int = 3600
     path_style: PathStyle = "auto"
-    timeout: float = 30.0
+    timeout: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _s3(read: _Reader) -> S3Config | None:
         "prefix": (read.text("S3_PREFIX") or "").strip("/"),
         "url_expires": read.number("S3_URL_EXPIRES", int, 1, 604_800, 3600),
         "path_style": read.choice("S3_PATH_STYLE", ("auto", "true", "false"), "auto"),
-        "timeout": read.number("S3_TIMEOUT", float, 1, 600, 30.0),
+        "timeout": read.number("S3_TIMEOUT", float, 1, 600, 15.0),
     }
     if bucket is None and bucket_url is None:
         return None  # keys alone may be there for something else

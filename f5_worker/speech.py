@@ -14,7 +14,6 @@ from f5_worker.job import Job, Stopwatch
 from f5_worker.job_input import TtsRequest
 from f5_worker.reference import ReferenceCache, ReferenceClip
 from f5_worker.synthesis import Speech, SpeechOptions, plan_chunks, synthesise
-from f5_worker.text import clean_text
 
 if TYPE_CHECKING:
     from f5_worker.audio_files import Samples
@@ -70,7 +69,7 @@ def speak(
         fix_duration=request.fix_duration,
         remove_silence=request.remove_silence,
     )
-    plan = plan_chunks(clean_text(request.text), clip.samples, ref_text, options)
+    plan = plan_chunks(request.text, clip.samples, ref_text, options)
     job.check_stopped()
     clock.lap("reference")
     model = studio.model()

@@ -1,0 +1,30 @@
+"""Which chunks go through the DiT together: sorted by length so that little is padded, and within a budget of frames."""
+
+from collections.abc import Sequence
+
+# Beyond this a GPU is busy with each chunk's frames alone, and more of them at once only need more memory.
+MAX_BATCH_FRAMES = 16_384
+# Activations of one DiT block in units of its width, for each frame: queries, keys, values, feed-forward, and their copies.
+_WIDTHS_PER_FRAME = 24
+_SHARE_OF_FREE_MEMORY = 0.5
+
+
+def frames_that_fit(free_bytes: int, width: int, bytes_per_value: int) -> int:
+    """How many frames of mel a batch may hold, padding included, for a DiT of ``width`` with guidance (everything twice)."""
+    per_frame = 2 * width * bytes_per_value * _WIDTHS_PER_FRAME
+    return min(MAX_BATCH_FRAMES, int(free_bytes * _SHARE_OF_FREE_MEMORY) // per_frame)
+
+
+def plan_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
+    """Group the indices of ``frames`` so that each group's longest times its size stays within ``budget``.
+
+    A chunk that is over the budget alone is a group of its own. Longest first: if memory does not suffice, that shows at once.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(frames)), key=lambda index: (-frames[index], index)):
+        batch = batches[-1] if batches else []
+        if batch and frames[batch[0]] * (len(batch) + 1) <= budget:
+            batch.append(index)
+        else:
+            batches.append([index])
+    return batches

@@ -1,0 +1,96 @@
+"""A checkpoint's weights: read ahead, mapped from the file, and checked against what the configuration asks for."""
+
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from f5_worker import log
+from f5_worker.errors import CheckpointMismatchError
+
+_READ_BLOCK = 16 * 1024 * 1024
+_KERNEL_ALIGNMENT = 16
+
+
+def read_ahead(*paths: Path) -> None:
+    """Pull the files into the page cache in order, so that mapped pages do not fault one by one over the network."""
+
+    def read() -> None:
+        for path in paths:
+            try:
+                with path.open("rb", buffering=0) as file:
+                    while file.read(_READ_BLOCK):
+                        pass
+            except OSError as error:
+                log.warn(f"Reading ahead of {path.name} stopped: {error.strerror}")
+
+    threading.Thread(target=read, name="read-ahead", daemon=True).start()
+
+
+def read_checkpoint(torch: Any, path: Path) -> dict[str, Any]:
+    """The model's weights by parameter name, mapped from the file (safetensors, or a pickle read with ``weights_only``).
+
+    EMA weights are taken where the file has them, without ``ema_model.`` in their names, as in upstream's ``load_checkpoint``.
+    """
+    if path.suffix == ".safetensors":
+        weights = _read_safetensors(torch, path)
+    else:
+        document = read_pickle(torch, path)
+        weights = document.get("ema_model_state_dict") or document.get("model_state_dict") or document
+    ignored = {"initted", "step", "mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window"}
+    named = {name.replace("ema_model.", ""): tensor for name, tensor in weights.items()}
+    return {name: tensor for name, tensor in named.items() if name not in ignored}
+
+
+def _read_safetensors(torch: Any, path: Path) -> dict[str, Any]:
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt", device="cpu") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    with path.open("rb", buffering=0) as raw:
+        header_size = int.from_bytes(raw.read(8), "little")
+        header = json.loads(raw.read(header_size))
+        for name, mapped in weights.items():
+            # The CPU kernels of small matrices round differently when weights do not start at a multiple of 16 bytes, which
+            # depends on the length of the file's header: then the tensor is read into memory of its own, past the mapping.
+            if mapped.data_ptr() % _KERNEL_ALIGNMENT:
+                weights[name] = torch.empty_like(mapped)
+                raw.seek(8 + header_size + header[name]["data_offsets"][0])
+                rest = memoryview(weights[name].reshape(-1).view(torch.uint8).numpy())
+                while len(rest):
+                    count = raw.readinto(rest)
+                    if not count:
+                        raise EOFError(f"{path.name} became shorter while it was read")
+                    rest = rest[count:]
+    return weights
+
+
+def read_pickle(torch: Any, path: Path) -> dict[str, Any]:
+    """The tensors of a torch file by name, mapped from it; nothing but tensors is ever unpickled."""
+    document = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    if not isinstance(document, dict):
+        raise CheckpointMismatchError(f"{path.name} holds no weights by name; it is not a checkpoint of this model.")
+    return document
+
+
+def check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], vocab_size: int) -> None:
+    """Raise CheckpointMismatchError, naming the numbers, unless the checkpoint has just what the configuration asks for."""
+    embedding = "transformer.text_embed.text_embed.weight"
+    if embedding in expected and embedding in found and expected[embedding][0] != found[embedding][0]:
+        raise CheckpointMismatchError(
+            f"Checkpoint and vocabulary do not match: the checkpoint was trained with {found[embedding][0] - 1} symbols, the "
+            f"vocabulary has {vocab_size}. Set F5TTS_VOCAB_FILE to the vocab.txt that belongs to the checkpoint.",
+            checkpoint_symbols=found[embedding][0] - 1,
+            vocabulary_symbols=vocab_size,
+        )
+    missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    other = [f"{name} is {found[name]}, not {shape}" for name, shape in expected.items() if found.get(name, shape) != shape]
+    if missing or unknown or other:
+        facts = [f"{len(missing)} tensors are missing (first {missing[0]})"] if missing else []
+        facts += [f"{len(unknown)} are unknown (first {unknown[0]})"] if unknown else []
+        facts += [f"{len(other)} have another shape (first {other[0]})"] if other else []
+        raise CheckpointMismatchError(
+            f"Checkpoint and configuration do not match: {'; '.join(facts)}. Set F5TTS_MODEL to the configuration that the "
+            "checkpoint was trained with."
+        )
