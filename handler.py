@@ -6,7 +6,6 @@ speech loads the model. What goes wrong with a job becomes its answer, in one pl
 
 import asyncio
 import os
-import tempfile
 import threading
 import time
 import traceback
@@ -180,16 +179,18 @@ def generate_tts_audio(
         from f5_worker.job_input import TtsRequest, parse_job
         from f5_worker.reference_source import obtain_reference, read_local_reference
         from f5_worker.speech import speak
+        from f5_worker.workspace import kept_folder
 
         given = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
-        job, studio = Job(_settings()), _studio()
+        job, studio = Job(_settings(), _settings().s3), _studio()
         request = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, job.settings)
         assert isinstance(request, TtsRequest)
         if voice_path is None:
             clip = obtain_reference(request, job, studio.references)
         else:
             clip = read_local_reference(Path(voice_path), ref_text, job, studio.references)
-        spoken = speak(request, clip, [Path(tempfile.mkdtemp(prefix="f5-tts-"))], job, Stopwatch(), studio)
+        with kept_folder() as folder:
+            spoken = speak(request, clip, [folder], job, Stopwatch(), studio)
     except WorkerError as error:
         return None, 0.0, error.message
     return str(spoken.path), spoken.speech.duration, None
