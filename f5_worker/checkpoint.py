@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from f5_worker import log
 from f5_worker.errors import CheckpointMismatchError
@@ -68,7 +69,7 @@ def _read_safetensors(torch: Any, path: Path) -> dict[str, Any]:
 
 def read_pickle(torch: Any, path: Path) -> dict[str, Any]:
     """The tensors of a torch file by name, mapped from it; nothing but tensors is ever unpickled."""
-    document = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    document = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     if not isinstance(document, dict):
         raise CheckpointMismatchError(f"{path.name} holds no weights by name; it is not a checkpoint of this model.")
     return document

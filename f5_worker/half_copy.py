@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def _keep(weights: Mapping[str, Any], source: Path, folder: Path) -> None:
     else:
         log.info(f"Kept an fp16 copy of the checkpoint on the volume in {time.monotonic() - started:.1f} s")
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 
+from f5_worker import log
 from f5_worker.errors import (
     CheckpointMismatchError,
     CheckpointNotFoundError,
@@ -43,6 +44,7 @@ def explain_load_error(error: BaseException, what: str) -> ModelUnavailableError
     for cause in chain:
         if (explained := _explain(cause, what)) is not None:
             return explained
+    log.error(f"Loading {what} failed: {type(error).__name__}: {str(error)[:500]}")
     return ModelUnavailableError(
         f"{what} could not be loaded: {_brief(error)}; the worker's log has the details.", cause=type(error).__name__
     )

@@ -11,7 +11,7 @@ from typing import Any
 from f5_worker import log
 from f5_worker.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.engine import Engine, load_engine
-from f5_worker.errors import CheckpointMismatchError
+from f5_worker.errors import CheckpointMismatchError, ModelUnavailableError
 from f5_worker.half_copy import copy_folder, find_copy, keep_copy
 from f5_worker.health import NVIDIA_DRIVER
 from f5_worker.job import Stopwatch
@@ -86,7 +86,8 @@ def pick_device(engine: Engine, settings: Settings) -> str:
     """``cuda`` where there is a GPU that works, ``cpu`` where there is none.
 
     Raises:
-        RuntimeError: torch's own, when a GPU is there or demanded and cannot be used.
+        ModelUnavailableError: a GPU is demanded, and there is none.
+        RuntimeError: torch's own, when a GPU is there and cannot be used.
     """
     if settings.device == "cpu":
         return "cpu"
@@ -94,8 +95,12 @@ def pick_device(engine: Engine, settings: Settings) -> str:
         engine.torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
         no_gpu = any(marker in str(error).lower() for marker in ("no nvidia driver", "no cuda gpus", "not compiled with cuda"))
-        if settings.device == "cuda" or not no_gpu:
+        if not no_gpu:
             raise
+        if settings.device == "cuda":
+            raise ModelUnavailableError(
+                "F5TTS_DEVICE=cuda, but this worker has no GPU; choose an endpoint with GPUs, or F5TTS_DEVICE=auto."
+            ) from error
         return "cpu"
     return "cuda"
 

@@ -22,7 +22,7 @@ HOP_LENGTH = 256
 MODEL_SECONDS = 30.0
 # Upstream fills 22 of the model's 30 s (infer_process, ``max_chars``); speech near the end of the training length gets worse.
 TARGET_SECONDS = 22.0
-MIN_CHUNK_SECONDS = 6.0
+MIN_CHUNK_SECONDS = 10.0
 SHORT_TEXT_BYTES = 10
 SHORT_TEXT_SPEED = 0.3
 SILENCE_DBFS = -50.0

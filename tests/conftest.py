@@ -1,13 +1,18 @@
 """Fixtures that several test modules use."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fresh_worker import fresh_worker
 from tests.processes import environment, job_api
 from tests.s3_server import s3_config, s3_server
 
-__all__ = ["environment", "job_api", "s3_config", "s3_server"]
+if TYPE_CHECKING:
+    from f5_worker.model_loading import LoadedModel
+
+__all__ = ["environment", "fresh_worker", "job_api", "s3_config", "s3_server"]
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +21,22 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_whisper import make_tiny_whisper  # imports torch and transformers, which few tests need
 
     return make_tiny_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="session")
+def smoke_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of the tiny model, for ``F5TTS_MODEL``; tests that change it work on a copy."""
+    from f5_worker.smoke import make_model_folder
+
+    folder = tmp_path_factory.mktemp("smoke-model")
+    make_model_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smoke_model(smoke_folder: Path) -> "LoadedModel":
+    """The tiny model in memory."""
+    from f5_worker.model_loading import load_model
+    from f5_worker.settings import load_settings
+
+    return load_model(load_settings({"F5TTS_MODEL": str(smoke_folder), "F5TTS_DEVICE": "cpu"}))
