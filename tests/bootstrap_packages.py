@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import pytest
+
 from bootstrap.report import Report
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -75,6 +77,29 @@ def many_files(name: str, count: int) -> dict[str, str]:
     return {f"{name}/__init__.py": "", **{f"{name}/m{number}.py": f"value = {number}\n" for number in range(count)}}
 
 
+def find_uv() -> str:
+    """The uv that the tests use; requirements-dev.txt installs one beside their Python."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    assert found, "the tests need uv, from requirements-dev.txt"
+    return found
+
+
+def make_sdk_python(folder: Path) -> str:
+    """A Python that has what the image's own has: the SDK, as pinned, and nothing for speech; made as Dockerfile.runpod does."""
+    uv, python = find_uv(), folder / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--python", BASE_PYTHON, str(folder)], check=True)
+    pins = ["--constraint", str(REPOSITORY / "requirements.txt")]
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *pins, "runpod"], check=True)
+    return str(python)
+
+
+def site_packages(python: str) -> str:
+    """Where a Python's packages lie."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return subprocess.run([python, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
+
+
 def make_python(folder: Path, without: Sequence[str] = (), replaced: Mapping[str, str] | None = None) -> str:
     """A Python of its own with no packages, uv or pip, linked together from this one's standard library.
 
@@ -119,13 +144,14 @@ class World:
         (project / "f5_worker").mkdir()
         (project / "f5_worker" / "__init__.py").write_text("")
         (project / "f5_worker" / "speaks.py").write_text("".join(f"import {name}\n" for name in imports))
-        for name in ("home", "tmp", "volume"):
+        for name in ("home", "tmp", "volume", "bin"):
             (folder / name).mkdir()
+        (folder / "bin" / "uv").symlink_to(find_uv())
         world = cls(folder, project, folder / "wheels", folder / "volume", {})
         world.wheels.mkdir(exist_ok=True)
         world.require(*requirements)
         world.variables = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
             "LANG": "C.UTF-8",
@@ -276,3 +302,29 @@ def hanging_index() -> Iterator[str]:
     """The URL of a package index that accepts every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         yield f"http://someone:secret@127.0.0.1:{server.getsockname()[1]}/simple"
+
+
+def read_only(command: list[str], *folders: Path) -> list[str]:
+    """The command in a mount namespace where the folders are read-only. ``/`` stands for the whole root."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("mount namespaces are not permitted here")
+    steps = [
+        f"mount --bind '{folder}' '{folder}' && mount -o remount,ro,bind '{folder}'" for folder in folders if str(folder) != "/"
+    ]
+    root = ""
+    if Path("/") in folders:
+        steps += ["mount --bind / /mnt", "mount --rbind /dev /mnt/dev", "mount -t proc proc /mnt/proc"]
+        steps += ["mount -o remount,ro,bind /mnt"]
+        root = "chroot /mnt "
+    return ["unshare", "--mount", "sh", "-c", f'{" && ".join(steps)} && exec {root}"$@"', "sh", *command]
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

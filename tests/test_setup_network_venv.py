@@ -7,14 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bootstrap.in_use import hold_environment
 from bootstrap.report import REFRESH_BASE, VARIABLE, Report, refresh_after
-from tests.bootstrap_packages import BASE_PYTHON, REPOSITORY, Start, World, hanging_index, make_python, make_wheel, many_files
+from tests.bootstrap_packages import (
+    BASE_PYTHON,
+    REPOSITORY,
+    Start,
+    World,
+    hanging_index,
+    make_python,
+    make_wheel,
+    many_files,
+    read_only,
+    tmpfs,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # killed processes leave their pipes
 
@@ -29,22 +40,14 @@ def world(tmp_path: Path) -> World:
     return world
 
 
-@pytest.fixture
-def tmpfs(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("mounting is not permitted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def value(interpreter: str) -> str:
     """What the environment's ``tiny`` says."""
     return subprocess.run(
         [interpreter, "-c", "import tiny; print(tiny.value)"], capture_output=True, check=True, text=True
     ).stdout.strip()
+
+
+__all__ = ["tmpfs"]  # a fixture that comes from the helpers
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> None:
@@ -534,25 +537,6 @@ def test_a_disk_that_is_full(world: World, tmpfs: Path) -> None:
     world.require("tiny==2.0")
     report = world.start("--root", str(tmpfs)).finish()
     assert (report.status, report.cause, report.interpreter) == ("fallback", "disk", old.interpreter)
-
-
-def read_only(command: list[str], *folders: Path) -> list[str]:
-    """The command in a mount namespace where the folders are read-only. ``/`` stands for the whole root."""
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
-        pytest.skip("mount namespaces are not permitted here")
-    steps = [
-        f"mount --bind '{folder}' '{folder}' && mount -o remount,ro,bind '{folder}'" for folder in folders if str(folder) != "/"
-    ]
-    root = ""
-    if Path("/") in folders:
-        steps += [
-            "mount --bind / /mnt",
-            "mount --rbind /dev /mnt/dev",
-            "mount -t proc proc /mnt/proc",
-            "mount -o remount,ro,bind /mnt",
-        ]
-        root = "chroot /mnt "
-    return ["unshare", "--mount", "sh", "-c", f'{" && ".join(steps)} && exec {root}"$@"', "sh", *command]
 
 
 def test_a_read_only_volume(world: World) -> None:
