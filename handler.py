@@ -22,9 +22,16 @@ _sdk_problems = prepare_sdk_environment(os.environ)
 
 import runpod  # noqa: E402 - reads the environment that the line above prepares
 
+from bootstrap.report import Report as BootstrapReport  # noqa: E402
 from f5_worker import log  # noqa: E402
-from f5_worker.errors import JobStopped, PackageMissingError, SettingsError, WorkerError  # noqa: E402
-from f5_worker.health import bootstrap_report, machine_facts  # noqa: E402
+from f5_worker.errors import (  # noqa: E402
+    EnvironmentFailedError,
+    JobStopped,
+    PackageMissingError,
+    SettingsError,
+    WorkerError,
+)
+from f5_worker.health import machine_facts  # noqa: E402
 from f5_worker.job import Job, Stopwatch  # noqa: E402
 from f5_worker.load_errors import missing_package  # noqa: E402
 from f5_worker.settings import Settings, load_settings, s3_from_job  # noqa: E402
@@ -76,20 +83,26 @@ def _loaded_model() -> "LoadedModel":
     with _load_lock:
         if f5tts_model is not None:
             return f5tts_model
-        if _load_failure is None or time.monotonic() >= _retry_at:
-            try:
-                f5tts_model = _load()
-            except WorkerError as error:
-                model_load_error = f"Model not available: {error.message}"
-                _load_failure = type(error)(model_load_error, **error.details)
-                cool_down = 0.0 if isinstance(error, SettingsError) else _settings().model_retry_seconds
-                _retry_at = time.monotonic() + cool_down
-                log.error(model_load_error)
-            else:
-                model_load_error = _load_failure = None
-                return f5tts_model
+        _raise_remembered_failure()
+        try:
+            f5tts_model = _load()
+        except WorkerError as error:
+            model_load_error = f"Model not available: {error.message}"
+            _load_failure = type(error)(model_load_error, **error.details)
+            cool_down = 0.0 if isinstance(error, SettingsError) else _settings().model_retry_seconds
+            _retry_at = time.monotonic() + cool_down
+            log.error(model_load_error)
+            raise type(error)(model_load_error, **error.details) from error
+        model_load_error = _load_failure = None
+        return f5tts_model
+
+
+def _raise_remembered_failure() -> None:
+    """Raise the error of the last load while its cool-down lasts."""
+    failure = _load_failure
+    if failure is not None and time.monotonic() < _retry_at:
         # A new one each time: several jobs may be answered with it at once, and each adds its own traceback.
-        raise type(_load_failure)(_load_failure.message, **_load_failure.details)
+        raise type(failure)(failure.message, **failure.details)
 
 
 def _load() -> "LoadedModel":
@@ -105,10 +118,14 @@ def _load() -> "LoadedModel":
 
 
 def _package_missing(error: PackageMissingError) -> PackageMissingError:
-    """The error with the reason why the package is missing, where the bootstrap knows it."""
-    report = bootstrap_report(os.environ) or {}
-    reason = f" The environment could not be built: {report['reason']}" if report.get("reason") else ""
-    return PackageMissingError(f"{error.message}{reason}", **error.details)
+    """The error, or in its place why the bootstrap could not build the environment that holds the package."""
+    report = BootstrapReport.from_environment(os.environ)
+    if report is None or report.speech:
+        return error
+    # Not before the report's time: a worker that is replaced at once would build, and fail, in a tight loop.
+    is_time = report.refresh_after is not None and time.monotonic() - _started_at >= report.refresh_after
+    kind = EnvironmentFailedError if is_time else PackageMissingError
+    return kind(f"{report.reason} {report.mend} Until then, speech is not available: {error.message}", **error.details)
 
 
 @cache
@@ -206,6 +223,7 @@ def tts(request: "TtsRequest", job: Job) -> dict[str, Any]:
     from f5_worker.speech import speak, speech_fields
     from f5_worker.workspace import job_folders
 
+    _raise_remembered_failure()  # before a reference is fetched and transcribed in vain
     result_id, clock, studio = str(uuid.uuid4()), Stopwatch(), _studio()
     clip = obtain_reference(request, job, studio.references)
     with job_folders() as folders:
@@ -299,11 +317,12 @@ def health(settings: Settings, problem: SettingsError | None) -> dict[str, Any]:
         model.update(device=f5tts_model.device, dtype=str(f5tts_model.dtype).removeprefix("torch."))
     if model_load_error is not None:
         model.update(error=model_load_error, retry_in=round(max(0.0, _retry_at - time.monotonic()), 1))
+    report = BootstrapReport.from_environment(os.environ)
     return {
         "status": "healthy" if problem is None and model_load_error is None else "degraded",
         "model": model,
         "settings": {"problems": [*_sdk_problems, *(problem.details["problems"] if problem else [])]},
-        "bootstrap": bootstrap_report(os.environ),
+        "bootstrap": report.public() if report else None,
         **machine_facts(settings),
         "uptime": round(time.monotonic() - _started_at, 1),
         "jobs": dict(_jobs),

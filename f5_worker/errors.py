@@ -7,6 +7,7 @@
     ├── SettingsError              the endpoint: an environment variable has a value that cannot work
     ├── ModelUnavailableError      the worker: the model cannot be loaded (now); its causes:
     │   ├── PackageMissingError        a Python package is absent or does not import
+    │   │   └── EnvironmentFailedError     since the environment could not be built; time for a new worker to try again
     │   ├── CheckpointNotFoundError    no such file, folder, repository or file in it
     │   ├── HubUnreachableError        the model hub does not answer
     │   ├── CheckpointMismatchError    checkpoint, configuration and vocabulary do not belong together
@@ -75,6 +76,12 @@ class ModelUnavailableError(WorkerError):
 
 class PackageMissingError(ModelUnavailableError):
     """A Python package that speech needs is absent or does not import."""
+
+
+class EnvironmentFailedError(PackageMissingError):
+    """The environment that holds the packages could not be built; a new worker may build it."""
+
+    refresh_worker = True
 
 
 class CheckpointNotFoundError(ModelUnavailableError):

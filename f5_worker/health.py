@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -81,20 +80,3 @@ def _s3(settings: Settings) -> dict[str, Any]:
     except StorageError as error:
         return {**facts, "reachable": False, "error": error.message, "error_type": type(error).__name__}
     return {**facts, "reachable": True}
-
-
-def bootstrap_report(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """What the start script's bootstrap said about the environment, or ``None`` where there was none.
-
-    Its file is named by ``F5_BOOTSTRAP_REPORT``; an unreadable one is reported, since it explains a missing package.
-    """
-    import json
-
-    name = environment.get("F5_BOOTSTRAP_REPORT")
-    if not name:
-        return None
-    try:
-        report = json.loads(Path(name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return {"status": "unreadable", "reason": f"the bootstrap's report cannot be read ({type(error).__name__})"}
-    return report if isinstance(report, dict) else {"status": "unreadable", "reason": "the bootstrap's report is not an object"}

@@ -31,13 +31,6 @@ def load(folder: Path | str, **environment: str) -> LoadedModel:
     return load_model(load_settings({"F5TTS_MODEL": str(folder), "F5TTS_DEVICE": "cpu", **environment}))
 
 
-def save(folder: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> None:
-    from safetensors.torch import load_file, save_file
-
-    path = folder / "model.safetensors"
-    save_file(change(load_file(path)), path)
-
-
 class TestWeights:
     def test_every_parameter_is_the_files(self, smoke_folder: Path) -> None:
         from safetensors.torch import load_file

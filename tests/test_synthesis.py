@@ -208,9 +208,10 @@ class TestFaults:
     def test_out_of_memory_falls_back_to_smaller_batches(
         self, smoke_model: LoadedModel, reference: Samples, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from f5_worker import synthesis
+        from f5_worker import sampler, synthesis
 
         sizes: list[int] = []
+        original = sampler.sample_mels
 
         def sample(engine: Any, transformer: Any, mel: Any, utterances: Any, *rest: Any) -> Any:
             sizes.append(len(utterances))
@@ -221,7 +222,6 @@ class TestFaults:
         options = SpeechOptions(seed=9, nfe_step=2)
         plan = [ChunkPlan("Hello there my friend.", 470 + frames, chunk_seed(9, frames)) for frames in (100, 90, 80, 70)]
         singles = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=0)
-        original = synthesis.sample_mels
         monkeypatch.setattr(synthesis, "sample_mels", sample)
         together = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=1_000_000)
         assert sizes == [4, 2, 1, 1, 2, 1, 1]
