@@ -94,6 +94,9 @@ STAND_INS: Mapping[str, Callable[[], ModuleType]] = {
     "pypinyin": _pypinyin,
 }
 
+real_imports = threading.Lock()
+"""Held while stand-ins are in place; whoever may import the real module at the same time in another thread takes it too."""
+
 _lock = threading.Lock()
 _engine: Engine | None = None
 
@@ -134,7 +137,7 @@ def _import_engine() -> Engine:
     import torch
     import torchaudio  # noqa: F401 - first, so that an ImportError of its own is not taken for one of f5-tts
 
-    with _stand_ins(), warnings.catch_warnings():
+    with real_imports, _stand_ins(), warnings.catch_warnings():
         # x-transformers 1.31 still decorates with torch.cuda.amp.autocast, whose only effect here is this warning.
         warnings.filterwarnings("ignore", message=r".*torch\.cuda\.amp\.autocast.*", category=FutureWarning)
         from f5_tts.model import CFM, DiT, UNetT

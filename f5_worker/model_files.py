@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
+from f5_worker.engine import real_imports
 from f5_worker.errors import CheckpointMismatchError, CheckpointNotFoundError, PackageMissingError
 from f5_worker.load_errors import explain_load_error
 from f5_worker.packages import package_folder
@@ -167,7 +168,8 @@ def _cached(cache: Path, wanted: _HubFile) -> Path | None:
 def _download(wanted: _HubFile) -> Path:
     """Download one file into the hub's cache, with its progress in the log."""
     try:
-        from huggingface_hub import hf_hub_download
+        with real_imports:
+            from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise PackageMissingError(
             "The Python package huggingface_hub is missing, so the model cannot be downloaded; start through start.sh.",

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,20 +47,23 @@ class LoadedModel:
 def load_model(settings: Settings) -> LoadedModel:
     """Find the configured model's files and load them.
 
-    The files are read ahead in a thread while torch and f5-tts are imported. Weights are mapped from the file, checked against
-    configuration and vocabulary, converted (fp16 on CUDA) and moved once.
+    torch and f5-tts are imported in a thread while the files are found, or downloaded, and read ahead. Weights are mapped from
+    the file, checked against configuration and vocabulary, converted (fp16 on CUDA) and moved once.
 
     Raises:
         ModelUnavailableError: one of its kinds, with the cause and the mend.
     """
     clock = Stopwatch()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="engine-import")
+    importing = pool.submit(load_engine)
+    pool.shutdown(wait=False)
     try:
         with _model_files(settings) as files:
             clock.lap("files")
             copies = _copies(settings)
             half = find_copy(files.checkpoint, copies) if copies else None
             read_ahead(half or files.checkpoint, files.vocoder_weights)
-            engine = load_engine()
+            engine = importing.result()
             clock.lap("imports")
             model = _build(engine, files, pick_device(engine, settings), half, clock)
             if copies and half is None and model.dtype == engine.torch.float16:
