@@ -41,7 +41,8 @@ def explain_load_error(error: BaseException, what: str) -> ModelUnavailableError
     for cause in chain:
         if isinstance(cause, ModelUnavailableError):
             return cause
-    for cause in chain:
+    # The hub's own answer first: its client wraps "no access" into the same error as "no connection".
+    for cause in sorted(chain, key=lambda cause: _status(cause) is None):
         if (explained := _explain(cause, what)) is not None:
             return explained
     log.error(f"Loading {what} failed: {type(error).__name__}: {str(error)[:500]}")
@@ -57,6 +58,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that the error was made from."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _explain(error: BaseException, what: str) -> ModelUnavailableError | None:
@@ -80,14 +86,20 @@ def _explain(error: BaseException, what: str) -> ModelUnavailableError | None:
             f"Memory ran out while loading {what}. Choose a GPU with at least 8 GB (or a worker with more memory), "
             "and run nothing else on it."
         )
-    if names & _HUB_NO_ACCESS:
+    if names & _HUB_NO_ACCESS or (_status(error) in (401, 403) and not names & _HUB_NOT_FOUND):
         return CheckpointNotFoundError(
             f"The model hub does not give access to {what}; accept its terms there and set HF_TOKEN."
         )
-    if names & _HUB_UNREACHABLE or "ConnectionError" in names or packages & set(_HTTP_PACKAGES):
-        return HubUnreachableError(f"The model hub cannot be reached and {what} is not cached; {HUB_WAYS_OUT}.")
+    unreachable = HubUnreachableError(f"The model hub cannot be reached and {what} is not cached; {HUB_WAYS_OUT}.")
+    if names & _HUB_UNREACHABLE or "ConnectionError" in names:
+        return unreachable
+    # Between the two: not found in the cache is a kind of the first, and what the hub answers is a kind of HTTP error.
     if names & _HUB_NOT_FOUND or "HFValidationError" in names:
-        return CheckpointNotFoundError(f"The model hub has no such repository or file for {what}; check its name.")
+        return CheckpointNotFoundError(
+            f"The model hub has no such repository or file for {what}; check its name, and set HF_TOKEN if it is private."
+        )
+    if packages & set(_HTTP_PACKAGES):
+        return unreachable
     if names & _DAMAGED or "pytorchstreamreader" in text or "weights only load failed" in text:
         return CheckpointMismatchError(
             f"{what} is damaged, cut short or of a format that is not allowed; delete the file so that it is fetched again, "

@@ -1,5 +1,6 @@
 """One line an event, through the SDK's logger, with the id of the job that the current context works for."""
 
+import logging
 from contextvars import ContextVar
 
 from runpod.serverless.modules.rp_logger import RunPodLogger
@@ -7,6 +8,9 @@ from runpod.serverless.modules.rp_logger import RunPodLogger
 current_job_id: ContextVar[str | None] = ContextVar("f5_worker_job_id", default=None)
 
 _sdk = RunPodLogger()
+
+# The SDK's import shows the INFO lines of every library: HTTP clients write each request's URL there, signature included.
+logging.getLogger().setLevel(logging.WARNING)
 
 
 def info(message: str) -> None:

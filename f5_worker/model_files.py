@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,9 @@ def _download(wanted: _HubFile) -> Path:
     started = time.monotonic()
     log.info(f"Downloading {wanted} from the model hub")
     try:
-        path = Path(hf_hub_download(repo_id=wanted.repo, filename=wanted.path, tqdm_class=_progress(wanted.path)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a disk that will not do: with its path, and the error comes anyway
+            path = Path(hf_hub_download(repo_id=wanted.repo, filename=wanted.path, tqdm_class=_progress(wanted.path)))
     except Exception as error:
         raise explain_load_error(error, f"the model file {wanted}") from error
     size, seconds = path.stat().st_size, time.monotonic() - started
