@@ -12,7 +12,7 @@ from tests.processes import REPOSITORY
 
 
 def handler_with(folder: Path, *names: str, but: Iterable[str] = ()) -> Sequence[str]:
-    """The command of a worker whose Python has these distributions and all that they require, less ``but``, and nothing else."""
+    """The command of a worker whose Python has these distributions and what they require, less ``but``, and nothing else."""
     kept = [found for name, found in _requirements(names).items() if name not in set(but)]
     return _handler(folder, kept)
 

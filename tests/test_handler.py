@@ -548,26 +548,6 @@ def test_generate_tts_audio_returns_what_is_wrong(fresh_worker: FreshWorker, arg
 # Reports
 
 
-def test_a_missing_package_is_answered_with_the_bootstraps_reason(
-    fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    report = fresh_worker.folder / "report.json"
-    report.write_text(json.dumps({"status": "failed", "reason": "the package index does not answer"}))
-    fresh_worker.restart(F5_BOOTSTRAP_REPORT=report, F5TTS_MODEL="F5TTS_v1_Base")
-    monkeypatch.setattr("f5_worker.model_files.package_folder", lambda name: missing(name))
-    answer = fresh_worker.ask(QUICK)
-    assert answer["error_type"] == "PackageMissingError"
-    assert answer["error"].endswith("The environment could not be built: the package index does not answer")
-    assert fresh_worker.health()["bootstrap"] == {"status": "failed", "reason": "the package index does not answer"}
-
-
-def missing(name: str) -> Path:
-    """What ``package_folder`` does for a package that is not installed."""
-    from f5_worker.packages import package_folder
-
-    return package_folder(f"{name}_that_is_not_there")
-
-
 def test_health_tells_versions_device_volume_and_storage(fresh_worker: FreshWorker, s3_config: S3Config) -> None:
     fresh_worker.use_s3(s3_config)
     fresh_worker.restart(NETWORK_VOLUME=fresh_worker.folder)
