@@ -103,7 +103,7 @@ def bootstrap(requirements: Sequence[Path], root: Path | None, environment: Mapp
         name = fingerprint(requirements)
         for location in (places.image(environment), places.volume(environment, root)):
             if env := Store(location).ready(name):
-                log(f"ready on {places.place_name(location.kind)}")
+                log(f"the environment is ready, from {places.place_name(location.kind)}")
                 return report("ready", env)
         for store in _stores(root, environment, name, warnings):
             if env := store.ready(name):

@@ -15,7 +15,7 @@ from bootstrap import lease as leases
 from bootstrap.faults import is_transient, plain
 from bootstrap.installers import Installer, find_installer, run
 from bootstrap.options import Options
-from bootstrap.places import FOLDER, place_name, write_failure
+from bootstrap.places import place_name, temporary_folder, write_failure
 from bootstrap.report import Failure, log
 from bootstrap.store import Environment, Store
 
@@ -117,7 +117,7 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         if environment is None:
             raise Failure("interpreter", "The new environment does not lead to this Python.", "Report this as a bug.")
         outcome = {"status": "ready"}
-        _sweep_later(store, task)
+        _clean_up(store, task, build)
         return environment
     except (Failure, OSError) as error:
         if held.lost:
@@ -128,7 +128,8 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         raise failure from error
     finally:
         if outcome["status"] != "ready":
-            _discard_quietly(store, build)
+            _discard_quietly(store, build, _volume_cache(build))
+            shutil.rmtree(store.trash, ignore_errors=True)
         held.finish(outcome)
 
 
@@ -153,8 +154,6 @@ def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[s
     facts = _check_imports(build, installer, task, check)
     task.spent("checking", began)
     log(f"{facts['checked']} imports work, checked in {task.seconds['checking']:.0f} s; {_gb(facts['size'])} installed")
-    if cache is not None:
-        shutil.rmtree(cache, ignore_errors=True)
     return {
         "python": sys.version.split()[0],
         "versions": facts["versions"],
@@ -233,46 +232,52 @@ def _cache(task: Task, store: Store, build: Path) -> Path | None:
     beside = home.is_dir() and home.stat().st_dev == store.location.root.stat().st_dev
     if "UV_CACHE_DIR" in task.environment or store.location.kind == "local" or (beside and store.location.kind != "image"):
         return None
-    local = Path(task.environment.get("TMPDIR") or "/tmp") / f"{FOLDER}-cache-{os.getuid()}"
+    local = _local_cache(task)
     try:
-        if shutil.disk_usage(local.parent).free >= task.options.need_cache:
-            local.mkdir(exist_ok=True)
+        if local is not None and shutil.disk_usage(local.parent).free >= task.options.need_cache:
+            local.mkdir(mode=0o700, exist_ok=True)
             return local
     except OSError as error:
         log(f"the local disk cannot hold the downloads ({error.strerror})", "WARN")
     log(f"the container disk has less than {_gb(task.options.need_cache)} free; downloads go to the volume meanwhile", "WARN")
+    return _volume_cache(build)
+
+
+def _volume_cache(build: Path) -> Path:
     return build.with_name(f"{build.name}-cache")
 
 
-def _discard_quietly(store: Store, build: Path) -> None:
-    for path in (build, build.with_name(f"{build.name}-cache")):
+def _local_cache(task: Task) -> Path | None:
+    return temporary_folder(task.environment, f"-cache-{task.fingerprint}")
+
+
+def _discard_quietly(store: Store, *paths: Path) -> None:
+    for path in paths:
         try:
             if path.is_dir():
                 store.discard(path)
         except OSError as error:
             log(f"a half-made environment could not be removed ({error.strerror}); the next builder tries again", "WARN")
-    shutil.rmtree(store.trash, ignore_errors=True)
 
 
-def _sweep_later(store: Store, task: Task) -> None:
-    """Remove what is not used any more, without keeping this worker waiting; see sweep.py."""
-    if not store.trash.is_dir() and len(store.activity()) < 3:
-        return
-    command = [
-        sys.executable,
-        "-S",
-        "-m",
-        "bootstrap.sweep",
-        str(store.location.root),
-        task.fingerprint,
-        str(task.options.stale),
-    ]
-    subprocess.Popen(
-        command,
-        cwd=task.project, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    log("older environments that no worker uses will be removed, except one for a rollback")
+def _clean_up(store: Store, task: Task, build: Path) -> None:
+    """Remove what is not needed any more; see sweep.py. In an image it must be gone at once, elsewhere nobody waits for it."""
+    local = _local_cache(task)
+    _discard_quietly(store, _volume_cache(build))
+    downloads = local is not None and local.is_dir()
+    if store.location.kind == "image" and local is not None:
+        shutil.rmtree(local, ignore_errors=True)
+    elif downloads or store.trash.is_dir() or len(store.activity()) > 2:
+        log("downloads, and older environments that no worker uses, will be removed; one is kept for a rollback")
+        sweep = [sys.executable, "-S", "-m", "bootstrap.sweep", str(store.location.root), task.fingerprint]
+        subprocess.Popen(
+            [*sweep, str(task.options.stale), str(local) if downloads else ""],
+            cwd=task.project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def _gb(size: int) -> str:

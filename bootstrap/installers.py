@@ -151,8 +151,9 @@ def _made(path: Path) -> Path:
 
 
 def _free(folders: Sequence[Path]) -> int:
-    """Free bytes on the disks of the folders, each disk counted once."""
-    return sum({_device(folder): shutil.disk_usage(_existing(folder)).free for folder in folders}.values())
+    """Free bytes on the disks of the folders, each disk counted once (a container's root and a volume may share one)."""
+    disks = [shutil.disk_usage(_existing(folder)) for folder in folders]
+    return sum({disk.total: disk.free for disk in disks}.values())
 
 
 def run(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -105,8 +106,21 @@ def locals_(environment: Mapping[str, str], project: Path) -> Iterator[Location]
     cache = environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path.expanduser raises
     if Path(cache).is_absolute():
         yield Location("local", Path(cache), lasts=not in_container, create=True)
-    temporary = Path(environment.get("TMPDIR") or "/tmp")
-    yield Location("local", temporary / f"{FOLDER}-{os.getuid()}", lasts=False, create=True)
+    temporary = temporary_folder(environment, "")
+    if temporary is not None:
+        yield Location("local", temporary, lasts=False, create=True)
+
+
+def temporary_folder(environment: Mapping[str, str], name: str) -> Path | None:
+    """The path of this user's folder in the temporary folder; ``None`` where another user has laid something there."""
+    path = Path(environment.get("TMPDIR") or "/tmp") / f"{FOLDER}-{os.getuid()}{name}"
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return path
+    except OSError:
+        return None
+    return path if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() else None
 
 
 def base_python() -> str:

@@ -1,7 +1,8 @@
-"""Removes environments that nobody uses: ``python -m bootstrap.sweep ROOT KEEP SECONDS``, started by a builder when it is done.
+"""Removes what nobody uses: ``python -m bootstrap.sweep ROOT KEEP SECONDS CACHE``, started by a builder when it is done.
 
-It watches the place for ``SECONDS``; what showed no sign of life, is not ``KEEP`` and not the rollback is moved to the trash,
-and the trash is emptied. It runs beside the worker: on a network volume, removing tens of thousands of files takes a minute.
+It removes the downloads in ``CACHE`` (if one is named), then watches the place for ``SECONDS``. What showed no sign of life, is
+not ``KEEP`` and not the rollback is moved to the trash, and the trash is emptied. It runs beside the worker, since removing tens
+of thousands of files from a network volume takes a minute.
 """
 
 import shutil
@@ -13,8 +14,10 @@ from bootstrap.places import Location
 from bootstrap.store import Store
 
 
-def main(root: Path, keep: str, seconds: float) -> None:
-    """Watch, then remove."""
+def main(root: Path, keep: str, seconds: float, cache: str) -> None:
+    """Remove the downloads; watch, then remove old environments."""
+    if cache:
+        shutil.rmtree(cache, ignore_errors=True)
     store = Store(Location("volume", root))
     before = store.activity()
     time.sleep(seconds)
@@ -24,4 +27,4 @@ def main(root: Path, keep: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4])

@@ -35,7 +35,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 BASE_PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 FAST: Mapping[str, str] = {
     "F5_BOOTSTRAP_BEAT": "0.1",
-    "F5_BOOTSTRAP_STALE": "1.5",
+    "F5_BOOTSTRAP_STALE": "8",
     "F5_BOOTSTRAP_POLL": "0.05",
     "F5_BOOTSTRAP_IN_USE_BEAT": "0.1",
     "F5_BOOTSTRAP_BACKOFF": "0.1",
@@ -86,7 +86,7 @@ def find_uv() -> str:
 
 
 def make_sdk_python(folder: Path) -> str:
-    """A Python that has what the image's own has: the SDK, as pinned, and nothing for speech; made as Dockerfile.runpod does."""
+    """A Python that has what the image's own has: the SDK as pinned, nothing for speech; made as Dockerfile.runpod does."""
     uv, python = find_uv(), folder / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", "--python", BASE_PYTHON, str(folder)], check=True)
     pins = ["--constraint", str(REPOSITORY / "requirements.txt")]

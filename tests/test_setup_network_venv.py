@@ -71,7 +71,7 @@ def test_first_start_builds_and_second_finds(world: World) -> None:
     second = world.start()
     found = second.finish()
     assert (found.status, found.interpreter) == ("ready", built.interpreter)
-    assert second.log == ["INFO   | bootstrap: ready on the network volume"]
+    assert second.log == ["INFO   | bootstrap: the environment is ready, from the network volume"]
     assert not list((world.folder / "tmp").iterdir())
 
 
@@ -342,7 +342,7 @@ def test_of_those_who_take_over_one_wins(slow_world: World) -> None:
     victim = slow_world.start()
     victim.wait_for("installing")
     victim.kill()
-    starts = [slow_world.start() for _ in range(4)]
+    starts = [slow_world.start(F5_BOOTSTRAP_STALE="3") for _ in range(4)]
     reports = [start.finish() for start in starts]
     assert len({report.interpreter for report in reports}) == 1
     assert {report.status for report in reports} == {"built"}
@@ -355,7 +355,7 @@ def test_a_frozen_builder_is_taken_over_and_gives_way_when_it_wakes(slow_world: 
     frozen.wait_for("installing")
     frozen.process.send_signal(signal.SIGSTOP)
     try:
-        report = slow_world.start().finish()
+        report = slow_world.start(F5_BOOTSTRAP_STALE="1").finish()
     finally:
         frozen.process.send_signal(signal.SIGCONT)
     woken = frozen.finish()
@@ -397,7 +397,7 @@ def test_a_dead_builder_with_another_clock_is_taken_over(slow_world: World) -> N
     victim.wait_for("installing")
     victim.kill()
     began = time.monotonic()
-    successor = slow_world.start()
+    successor = slow_world.start(F5_BOOTSTRAP_STALE="1")
     successor.wait_for("taking over")
     assert time.monotonic() - began < 10
     assert successor.finish().status == "built"
@@ -410,7 +410,7 @@ def test_an_older_environment_stays_while_it_is_used(world: World) -> None:
     reports: list[Report] = []
     for version in ("1.0", "2.0", "3.0"):
         world.require(f"tiny=={version}")
-        reports.append(world.start(F5_BOOTSTRAP_STALE="0.6").finish())
+        reports.append(world.start(F5_BOOTSTRAP_STALE="2").finish())
         if version == "1.0":
             # A worker of the first release goes on and on.
             worker = Start(
@@ -418,13 +418,13 @@ def test_an_older_environment_stays_while_it_is_used(world: World) -> None:
                  "from bootstrap.in_use import hold_environment; hold_environment(os.environ); time.sleep(60)"],
                 {**world.variables, VARIABLE: reports[0].to_json()},
             )  # fmt: skip
-    time.sleep(2)
+    time.sleep(3.5)  # longer than the sweeper of the last start watches
     assert [value(report.interpreter) for report in reports] == ["1", "2", "3"], "an environment in use was removed"
     worker.kill()
     world.require("tiny==1.0", "# again, so that something is built")
     make_wheel(world.wheels, "tiny", "4.0", {"tiny.py": "value = 4\n"})
     world.require("tiny==4.0")
-    last = world.start(F5_BOOTSTRAP_STALE="0.6").finish()
+    last = world.start(F5_BOOTSTRAP_STALE="2").finish()
     wait_until(lambda: len(world.homes()) == 2)
     assert (value(last.interpreter), value(reports[2].interpreter)) == ("4", "3"), "one is kept for a rollback"
     world.require("tiny==3.0")
@@ -524,6 +524,23 @@ def test_a_disk_that_fills_up_meanwhile(world: World, tmpfs: Path) -> None:
     assert world.builds(tmpfs) == []
     world.require("tiny==1.0")
     assert world.start("--root", str(tmpfs), F5_BOOTSTRAP_NEED="0").finish().status == "built", "the half-made one was left"
+
+
+def test_downloads_stay_off_the_volume(world: World, tmpfs: Path) -> None:
+    """The volume is another disk than the home folder, as on RunPod."""
+    start = world.start("--root", str(tmpfs), F5_BOOTSTRAP_NEED="0")
+    assert start.finish().status == "built"
+    assert "go to the volume" not in start.text
+    assert (world.folder / "tmp").is_dir()
+    wait_until(lambda: not list((world.folder / "tmp").iterdir()))
+
+
+def test_downloads_go_to_the_volume_where_the_container_disk_is_too_small(world: World, tmpfs: Path) -> None:
+    start = world.start("--root", str(tmpfs), F5_BOOTSTRAP_NEED="0", F5_BOOTSTRAP_NEED_CACHE="1e14")
+    assert start.finish().status == "built"
+    assert "downloads go to the volume meanwhile" in start.text
+    assert len(world.builds(tmpfs)) == 1, "the downloads were left"
+    assert not list((world.folder / "tmp").iterdir())
 
 
 def test_a_disk_that_is_full(world: World, tmpfs: Path) -> None:

@@ -1,0 +1,36 @@
+"""Puts the configured model into the image as a model folder: ``python -m f5_worker.bake_model FOLDER`` (Dockerfile.runpod).
+
+start.sh sets ``F5TTS_MODEL`` to that folder where the user has set none.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from f5_worker.model_files import locate_model
+from f5_worker.settings import load_settings
+
+
+def bake_model(folder: Path) -> None:
+    """Find or download the model that the settings name, and lay it out as a model folder.
+
+    Raises:
+        ModelUnavailableError, SettingsError: as ``locate_model`` and ``load_settings`` do.
+    """
+    files = locate_model(load_settings(os.environ))
+    layout = {
+        "config.yaml": files.config,
+        "model.safetensors": files.checkpoint,
+        "vocab.txt": files.vocab,
+        "vocos/config.yaml": files.vocoder_config,
+        "vocos/pytorch_model.bin": files.vocoder_weights,
+    }
+    for name, source in layout.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    bake_model(Path(sys.argv[1]))
