@@ -1,8 +1,8 @@
 """Removes what nobody uses: ``python -m bootstrap.sweep ROOT KEEP SECONDS CACHE``, started by a builder when it is done.
 
-It removes the downloads in ``CACHE`` (if one is named), then watches the place for ``SECONDS``. What showed no sign of life, is
-not ``KEEP`` and not the rollback is moved to the trash, and the trash is emptied. It runs beside the worker, since removing tens
-of thousands of files from a network volume takes a minute.
+It removes the downloads in ``CACHE`` (if one is named), then watches the place for ``SECONDS``. What showed no sign of life,
+is not ``KEEP`` and not the rollback is moved to the trash, and the trash is emptied. It runs beside the worker, since removing
+tens of thousands of files from a network volume takes a minute.
 """
 
 import shutil

@@ -168,6 +168,13 @@ class World:
         }
         return world
 
+    def take_the_real_worker(self) -> None:
+        """Put the repository's own worker into the project, in place of the small one."""
+        shutil.rmtree(self.project / "f5_worker")
+        shutil.copytree(REPOSITORY / "f5_worker", self.project / "f5_worker", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("handler.py", "s3_utils.py"):
+            shutil.copy2(REPOSITORY / name, self.project / name)
+
     def require(self, *lines: str) -> None:
         """Write ``requirements.txt``."""
         (self.project / "requirements.txt").write_text("\n".join([*lines, ""]))

@@ -1,4 +1,4 @@
-"""The image's and the Hub's files agree with the code they are for. ``F5_TEST_IMAGE=1`` also builds the images (build_image.sh)."""
+"""The image's and the Hub's files agree with the code they are for. ``F5_TEST_IMAGE=1`` builds the images (build_image.sh)."""
 
 import ast
 import json

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from bootstrap.report import VARIABLE
+from bootstrap.options import Options
+from bootstrap.report import VARIABLE, Report
 from f5_worker.sdk_environment import prepare_sdk_environment
 from tests.bootstrap_packages import (
     REPOSITORY,
     World,
+    find_uv,
     hanging_index,
     make_python,
     make_sdk_python,
@@ -268,6 +270,82 @@ def test_a_stop_while_the_environment_is_built(world: World) -> None:
     shutil.rmtree(world.folder / "home" / ".cache")
     with JobApi(hold=0.1) as api, worker(world, api, {"F5_BOOTSTRAP_STALE": "50"}) as running:
         assert ask(running)["report"]["status"] == "built"
+
+
+# --- The real worker ---------------------------------------------------------------------------------------------------------
+
+SPEECH = {"text": "Hello from F5-TTS.", "nfe_step": 2}
+
+
+@pytest.fixture
+def real_world(world: World) -> World:
+    """The repository's worker; its environment leads to the packages that the tests themselves run with."""
+    world.take_the_real_worker()
+    make_wheel(world.wheels, "everything", "1.0", {"everything.pth": f"{site_packages(sys.executable)}\n"})
+    world.require("everything==1.0")
+    world.variables |= {"F5TTS_MODEL": "smoke", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+    return world
+
+
+def test_the_real_worker_speaks_from_the_environment(real_world: World) -> None:
+    run = run_once({"input": SPEECH}, env=real_world.variables, cwd=real_world.folder, command=start_sh(real_world))
+    assert run.exit_code == 0, run.log
+    answer = run.result["output"]
+    assert (real_world.folder / answer["audio_path"]).is_file()
+    with JobApi(hold=0.1) as api, worker(real_world, api) as running:
+        health = running.result(api.submit({"endpoint": "health"}))["output"]
+    assert (health["bootstrap"]["status"], health["bootstrap"]["place"]) == ("ready", "volume")
+    assert str(real_world.folder) not in json.dumps(health)
+
+
+def test_the_real_worker_says_why_it_cannot_speak(real_world: World) -> None:
+    real_world.require("everything==2.0")
+    with JobApi(hold=0.1) as api, worker(real_world, api) as running:
+        health = running.result(api.submit({"endpoint": "health"}))["output"]
+        speech = running.result(api.submit(SPEECH))
+    assert (health["bootstrap"]["status"], health["bootstrap"]["cause"]) == ("failed", "package")
+    assert health["bootstrap"]["reason"] in speech["error"]
+    assert health["bootstrap"]["mend"] in speech["error"]
+    assert "stopPod" not in speech, "a new worker at once would be a tight loop"
+
+
+def test_a_new_worker_is_asked_for_when_its_time_has_come(real_world: World, sdk_python: str) -> None:
+    report = Report("failed", "none", sdk_python, None, "", "network", "No index.", "Wait.", attempts=1, refresh_after=0.0)
+    variables = {VARIABLE: report.to_json()}
+    command = [sdk_python, str(real_world.project / "handler.py")]
+    with JobApi(hold=0.1) as api, worker(real_world, api, variables, command) as running:
+        speech = running.result(api.submit(SPEECH))
+    assert "No index. Wait." in speech["error"]
+    assert speech["stopPod"] is True
+
+
+@pytest.mark.skipif(
+    os.environ.get("F5_TEST_TRUE_ENVIRONMENT") != "1", reason="installs 8 GB, a minute or two: F5_TEST_TRUE_ENVIRONMENT=1"
+)
+def test_the_true_environment_speaks(real_world: World) -> None:
+    """From requirements.txt, as the container does it; downloads come from this user's cache where they are in it."""
+    shutil.copy(REPOSITORY / "requirements.txt", real_world.project)
+    cache = subprocess.run([find_uv(), "cache", "dir"], capture_output=True, check=True, text=True).stdout.strip()
+    kept = {name: text for name, text in os.environ.items() if name.startswith("SSL_CERT")}
+    for name in ("UV_DEFAULT_INDEX", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "F5_BOOTSTRAP_NEED", "F5_BOOTSTRAP_LIMIT"):
+        del real_world.variables[name]
+    real_world.variables |= {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", **kept}
+    try:
+        run = run_once(
+            {"input": SPEECH}, env=real_world.variables, cwd=real_world.folder, command=start_sh(real_world), timeout=900
+        )
+        assert run.exit_code == 0, run.log
+        assert (real_world.folder / run.result["output"]["audio_path"]).is_file()
+        files = (path.lstat() for path in real_world.builds()[0].rglob("*"))
+        size = sum(status.st_blocks * 512 for status in files)
+        assert 0.8 * Options().need < size < Options().need, f"{size} bytes"
+        python = real_world.builds()[0] / "bin" / "python"
+        command = [find_uv(), "pip", "list", "--python", str(python), "--format=freeze"]
+        listed = subprocess.run(command, capture_output=True, check=True, text=True)
+        pins = {line for line in (REPOSITORY / "requirements.txt").read_text().splitlines() if "==" in line}
+        assert {line.lower() for line in listed.stdout.split()} == {line.lower() for line in pins}
+    finally:
+        shutil.rmtree(real_world.volume)
 
 
 # --- The front door ----------------------------------------------------------------------------------------------------------
