@@ -1,5 +1,6 @@
 """Where a job's reference clip comes from: the built-in voice, S3, a URL, base64, or a local file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from f5_worker.errors import ReferenceClipError
@@ -32,6 +33,7 @@ def obtain_reference(request: TtsRequest, job: Job, cache: ReferenceCache) -> Re
     else:
         built_in = builtin_voice()
         voice, data, ref_text = BUILTIN_VOICE, built_in.data, ref_text or built_in.ref_text
+        settings = replace(settings, max_reference_bytes=max(limit, len(data)))  # the limit is for what callers send
     return cache.read(data, voice=voice, ref_text=ref_text, settings=settings, field=field)
 
 
