@@ -88,13 +88,12 @@ class FreshWorker:
         self._monkeypatch, self._capsys = monkeypatch, capsys
         self.memory = folder / "memory"
         self.memory.mkdir()
-        self.temporary = folder / "tmp"
-        environment = clean_environment(folder, F5TTS_MODEL="smoke")
+        environment = clean_environment(folder, F5TTS_MODEL="smoke", TORCHINDUCTOR_CACHE_DIR=str(folder / "torch"))
         for name in os.environ.keys() - environment.keys():
             monkeypatch.delenv(name)
         self.set(**environment)
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
+        self.use_as_temporary(folder / "tmp")
         monkeypatch.setattr(workspace, "MEMORY_FOLDER", self.memory)
         monkeypatch.setattr(handler, "_jobs", dict.fromkeys(handler._jobs, 0))
         self._forget()
@@ -121,6 +120,12 @@ class FreshWorker:
         }
         self.restart(**{name: value for name, value in values.items() if value})
         self.private |= {str(config.secret_access_key), str(config.access_key_id)}
+
+    def use_as_temporary(self, folder: Path) -> None:
+        """Temporary files go here from now on."""
+        folder.mkdir(exist_ok=True)
+        self.temporary = folder
+        self._monkeypatch.setattr(tempfile, "tempdir", str(folder))
 
     def ask(self, job_input: object, **top_level: object) -> dict[str, Any]:
         """One job's answer, as it would be posted."""
