@@ -26,7 +26,7 @@ JOBS = 500
 WARM_UP_JOBS = 150
 SAMPLED_JOBS = 50
 # 350 jobs that each kept a clip or a result (0.1 MB and more as samples) would add 35 MB; the allocator alone moves a few.
-MOST_GROWTH = 20 * 2**20
+MOST_GROWTH = 12 * 2**20
 # What comes and goes by itself while jobs run: connections to S3 and from callers, and the threads that wait for them.
 SLACK = 3
 
@@ -177,8 +177,3 @@ def test_hundreds_of_jobs_leave_the_worker_as_it_was(
         assert growth < MOST_GROWTH
         done = worker.runsync({"endpoint": "health"})["output"]["jobs"]
         assert done["completed"] + done["failed"] == JOBS
-        print(
-            [(min(x), statistics.median(x), max(x)) for x in ([l.memory / 2**20 for l in s] for s in (before, after))],
-            [(min(x), max(x)) for x in ([(l.threads, l.files) for l in s] for s in (before, after))],
-            files_before,
-        )
