@@ -34,6 +34,7 @@ from f5_worker.errors import (  # noqa: E402
 from f5_worker.health import machine_facts  # noqa: E402
 from f5_worker.job import Job, Stopwatch  # noqa: E402
 from f5_worker.load_errors import missing_package  # noqa: E402
+from f5_worker.load_once import LoadOnce  # noqa: E402
 from f5_worker.settings import Settings, load_settings, s3_from_job  # noqa: E402
 
 if TYPE_CHECKING:
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 f5tts_model: "LoadedModel | None" = None
 model_load_error: str | None = None
 
-_load_failure: WorkerError | None = None
-_retry_at = 0.0
-_load_lock = threading.Lock()
 _inference_lock = threading.Lock()
 _transcriber_lock = threading.Lock()
 _started_at = time.monotonic()
@@ -67,7 +65,8 @@ def initialize_models() -> bool:
     """
     try:
         _loaded_model()
-    except WorkerError:
+    except WorkerError as error:
+        log.error(error.message)
         return False
     return True
 
@@ -79,42 +78,39 @@ def _loaded_model() -> "LoadedModel":
         ModelUnavailableError: one of its kinds; its message starts with "Model not available".
         SettingsError: when the settings cannot work.
     """
-    global f5tts_model, model_load_error, _load_failure, _retry_at
-    with _load_lock:
-        if f5tts_model is not None:
-            return f5tts_model
-        _raise_remembered_failure()
-        try:
-            f5tts_model = _load()
-        except WorkerError as error:
-            model_load_error = f"Model not available: {error.message}"
-            _load_failure = type(error)(model_load_error, **error.details)
-            cool_down = 0.0 if isinstance(error, SettingsError) else _settings().model_retry_seconds
-            _retry_at = time.monotonic() + cool_down
-            log.error(model_load_error)
-            raise type(error)(model_load_error, **error.details) from error
-        model_load_error = _load_failure = None
-        return f5tts_model
-
-
-def _raise_remembered_failure() -> None:
-    """Raise the error of the last load while its cool-down lasts."""
-    failure = _load_failure
-    if failure is not None and time.monotonic() < _retry_at:
-        # A new one each time: several jobs may be answered with it at once, and each adds its own traceback.
-        raise type(failure)(failure.message, **failure.details)
+    global f5tts_model, model_load_error
+    try:
+        f5tts_model = _model.get()
+    except WorkerError as error:
+        model_load_error = error.message
+        raise
+    model_load_error = None
+    return f5tts_model
 
 
 def _load() -> "LoadedModel":
-    settings = _settings()
     try:
+        settings = _settings()
         from f5_worker.model_loading import load_model
 
         return load_model(settings)
     except ImportError as error:
-        raise _package_missing(missing_package(error)) from error
+        failure: WorkerError = _package_missing(missing_package(error))
     except PackageMissingError as error:
-        raise _package_missing(error) from error
+        failure = _package_missing(error)
+    except WorkerError as error:
+        failure = error
+    raise type(failure)(f"Model not available: {failure.message}", **failure.details)
+
+
+def _retry_seconds() -> float:
+    try:
+        return _settings().model_retry_seconds
+    except SettingsError:
+        return 0.0  # nothing was tried that a later job would have to be spared
+
+
+_model = LoadOnce(_load, _retry_seconds)
 
 
 def _package_missing(error: PackageMissingError) -> PackageMissingError:
@@ -223,7 +219,7 @@ def tts(request: "TtsRequest", job: Job) -> dict[str, Any]:
     from f5_worker.speech import speak, speech_fields
     from f5_worker.workspace import job_folders
 
-    _raise_remembered_failure()  # before a reference is fetched and transcribed in vain
+    _model.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id, clock, studio = str(uuid.uuid4()), Stopwatch(), _studio()
     clip = obtain_reference(request, job, studio.references)
     with job_folders() as folders:
@@ -316,7 +312,7 @@ def health(settings: Settings, problem: SettingsError | None) -> dict[str, Any]:
     if f5tts_model is not None:
         model.update(device=f5tts_model.device, dtype=str(f5tts_model.dtype).removeprefix("torch."))
     if model_load_error is not None:
-        model.update(error=model_load_error, retry_in=round(max(0.0, _retry_at - time.monotonic()), 1))
+        model.update(error=model_load_error, retry_in=round(_model.retry_in, 1))
     report = BootstrapReport.from_environment(os.environ)
     return {
         "status": "healthy" if problem is None and model_load_error is None else "degraded",

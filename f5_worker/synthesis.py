@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from f5_worker import log
 from f5_worker.batching import frames_that_fit, plan_batches
-from f5_worker.errors import CudaBrokenError, InputError, SynthesisError
+from f5_worker.errors import InputError, SynthesisError
+from f5_worker.gpu_faults import gpu_faults
 from f5_worker.model_loading import LoadedModel
 from f5_worker.sampler import Guidance, Utterance, sample_mels
 from f5_worker.text import split_text
@@ -161,18 +162,9 @@ def synthesise(
         CudaBrokenError: when the CUDA context cannot be used any more.
     """
     torch = model.engine.torch
-    try:
-        with torch.inference_mode():
-            waves = _waves(model, plan, reference, ref_text, options, check_stopped, batch_frames)
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise SynthesisError(
-            "GPU memory ran out even for one chunk; choose a GPU with at least 8 GB, and run nothing else on it."
-        ) from error
-    except torch.AcceleratorError as error:
-        raise CudaBrokenError(
-            "The GPU failed in mid-work and this worker cannot use it any more; a new worker takes over, so send the job again."
-        ) from error
+    mend = "choose a GPU with at least 8 GB, and run nothing else on it."
+    with gpu_faults(torch, "while one chunk was spoken", mend), torch.inference_mode():
+        waves = _waves(model, plan, reference, ref_text, options, check_stopped, batch_frames)
     samples, spans = join(waves, int(options.cross_fade_duration * SAMPLE_RATE))
     if not len(samples) or not np.isfinite(samples).all():
         raise SynthesisError(

@@ -1,6 +1,5 @@
 """Transcripts of references that come without one: Whisper, loaded by the first clip that needs it."""
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from f5_worker import log
 from f5_worker.audio_files import resample
-from f5_worker.errors import CudaBrokenError, HubUnreachableError, ModelUnavailableError, ReferenceClipError, SynthesisError
+from f5_worker.errors import HubUnreachableError, ModelUnavailableError, ReferenceClipError, WorkerError
+from f5_worker.gpu_faults import gpu_faults
 from f5_worker.load_errors import explain_load_error
+from f5_worker.load_once import LoadOnce
 
 if TYPE_CHECKING:
     from f5_worker.audio_files import Samples
@@ -21,8 +22,7 @@ _WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be tran
 class Transcriber:
     """One Whisper checkpoint (a hub name or a folder) on one device, behind transformers' own pipeline. Thread-safe.
 
-    Nothing is loaded before the first ``transcribe``. Of several at once one loads and the others wait for it. A failed load is
-    kept: within ``retry_seconds`` it is reported again at once, the first need after that tries again.
+    Nothing is loaded before the first ``transcribe``; ``LoadOnce`` says what happens to several at once, and after a failure.
     """
 
     def __init__(
@@ -36,23 +36,19 @@ class Transcriber:
     ) -> None:
         self._model_name = model_name
         self._device = device
-        self._retry_seconds = retry_seconds
         self._load = load or _load_pipeline
         self._clock = clock
-        self._lock = threading.Lock()
-        self._pipeline: Any = None
-        self._error: ModelUnavailableError | None = None
-        self._failed_at = 0.0
+        self._pipeline = LoadOnce(self._load_now, lambda: retry_seconds, clock)
 
     @property
     def loaded(self) -> bool:
         """Whether the checkpoint is in memory."""
-        return self._pipeline is not None
+        return self._pipeline.value is not None
 
     @property
-    def load_error(self) -> ModelUnavailableError | None:
+    def load_error(self) -> WorkerError | None:
         """Why the last load failed; ``None`` before the first and after one that succeeded."""
-        return self._error
+        return self._pipeline.error
 
     def transcribe(self, samples: "Samples") -> str:
         """What is said in ``samples`` (mono float32 [n] at 24 kHz, up to 30 s), in the language that is spoken.
@@ -63,23 +59,13 @@ class Transcriber:
             SynthesisError: GPU memory ran out.
             CudaBrokenError: the CUDA context cannot be used any more.
         """
-        pipeline = self._ready()
+        pipeline = self._pipeline.get()
         import torch
 
         audio = resample(samples, _REFERENCE_RATE, pipeline.feature_extractor.sampling_rate)
-        try:
-            with torch.inference_mode():
-                result = pipeline(audio, generate_kwargs=_generate_options(pipeline))
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise SynthesisError(
-                f"GPU memory ran out while the reference clip was transcribed; choose a larger GPU. {_WAY_OUT}"
-            ) from error
-        except torch.AcceleratorError as error:
-            raise CudaBrokenError(
-                "The GPU failed while the reference clip was transcribed and cannot be used by this worker any more; a new "
-                "worker takes over, send the job again."
-            ) from error
+        mend = f"choose a larger GPU. {_WAY_OUT}"
+        with gpu_faults(torch, "while the reference clip was transcribed", mend), torch.inference_mode():
+            result = pipeline(audio, generate_kwargs=_generate_options(pipeline))
         text = str(result["text"]).strip()
         if not text:
             raise ReferenceClipError(
@@ -89,24 +75,17 @@ class Transcriber:
             )
         return text
 
-    def _ready(self) -> Any:
-        with self._lock:
-            if self._pipeline is not None:
-                return self._pipeline
-            if self._error is not None and self._clock() - self._failed_at < self._retry_seconds:
-                raise type(self._error)(self._error.message, **self._error.details)
-            log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
-            started = self._clock()
-            try:
-                self._pipeline = self._load(self._model_name, self._device)
-            except Exception as error:
-                self._failed_at = self._clock()
-                self._error = _explained(error, self._model_name)
-                log.warn(f"Whisper did not load: {self._error.message}")
-                raise self._error from error
-            self._error = None
-            log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {self._clock() - started:.1f} s")
-            return self._pipeline
+    def _load_now(self) -> Any:
+        log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
+        started = self._clock()
+        try:
+            pipeline = self._load(self._model_name, self._device)
+        except Exception as error:
+            explained = _explained(error, self._model_name)
+            log.warn(f"Whisper did not load: {explained.message}")
+            raise explained from error
+        log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {self._clock() - started:.1f} s")
+        return pipeline
 
 
 def _load_pipeline(model_name: str, device: str) -> Any:

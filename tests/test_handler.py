@@ -39,6 +39,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         monkeypatch.setattr(handler, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(handler._model, "_clock", lambda: self.now)
 
 
 class Loads:
@@ -327,7 +328,7 @@ def test_a_gpu_that_cannot_be_used_is_explained(
 
     with monkeypatch.context() as patched:
         patched.setattr(load_engine().torch.cuda, "init", init)
-        fresh_worker.restart(MODEL_RETRY_SECONDS=0)
+        fresh_worker.restart(F5TTS_DEVICE="auto", MODEL_RETRY_SECONDS=0)
         answer = fresh_worker.ask(QUICK)
     assert answer["error"].startswith("Model not available: ")
     assert mend in answer["error"]

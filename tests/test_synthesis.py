@@ -236,7 +236,7 @@ class TestFaults:
             raise engine.torch.OutOfMemoryError("CUDA out of memory")
 
         monkeypatch.setattr(synthesis, "sample_mels", sample)
-        with pytest.raises(SynthesisError, match="GPU memory ran out even for one chunk; choose"):
+        with pytest.raises(SynthesisError, match="GPU memory ran out while one chunk was spoken; choose"):
             speak(smoke_model, reference, "Hello.", SpeechOptions(seed=0))
 
 
