@@ -1,0 +1,1 @@
+"""What runs inside the measured processes; nothing here is imported by the commands except ``protocol``."""

@@ -1,0 +1,112 @@
+"""The worker in a process of its own, asked through the function that the SDK calls. ``F5TTS_MODEL`` chooses the model."""
+
+from benchmarks.probes.protocol import Probe, watch_model
+
+probe = Probe()
+
+import asyncio  # noqa: E402 - what is imported from here on is measured
+import time  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+import handler  # noqa: E402
+
+if TYPE_CHECKING:
+    from f5_worker.model_loading import LoadedModel
+
+probe.mark("SDK")
+
+
+def ask(runner: asyncio.Runner, text: str) -> dict[str, Any]:
+    """One job's answer."""
+    task = probe.task
+    job = {"id": "benchmark", "input": {"text": text, "nfe_step": task.nfe_step, "seed": task.seed}}
+    answer = runner.run(handler.handler(job))
+    if answer.get("status") != "completed":
+        raise RuntimeError(f"the job failed: {answer.get('error')}")
+    return answer
+
+
+def load() -> "LoadedModel":
+    """Load the model, as a first request does before it speaks."""
+    if not handler.initialize_models() or handler.f5tts_model is None:
+        raise RuntimeError(handler.model_load_error)
+    return handler.f5tts_model
+
+
+def cold(runner: asyncio.Runner) -> None:
+    """The first request, its load apart."""
+    model = load()
+    probe.mark("load")
+    answer = ask(runner, probe.task.text)
+    probe.mark("first audio")
+    probe.report.laps.append(dict(model.load_seconds))
+    probe.report.facts.update(duration=answer["duration"], chunks=len(answer["chunks"]))
+
+
+def warm(runner: asyncio.Runner) -> None:
+    """Requests after the first, by phase."""
+    model = load()
+    ask(runner, probe.task.text)
+    watches = watch_model(model.engine.torch, model.device, model.cfm.transformer, model.vocoder)
+    for _ in range(probe.task.repeats):
+        started = time.perf_counter()
+        answer = ask(runner, probe.task.text)
+        total = time.perf_counter() - started
+        timings, inside = answer["timings"], watches.take()
+        laps = {name: timings[name] for name in ("model_load", "reference", "synthesis", "encode", "upload")}
+        rest = laps.pop("synthesis") - sum(inside.values())
+        laps |= {"mel and ODE": rest, **inside, "checks and answer": total - sum(laps.values()) - rest - sum(inside.values())}
+        probe.report.laps.append({**laps, "total": total})
+    probe.report.facts.update(duration=answer["duration"], chunks=len(answer["chunks"]))
+
+
+def long(runner: asyncio.Runner) -> None:
+    """A text of many chunks, one by one and batched, on the same plan."""
+    import numpy as np
+
+    from f5_worker.job import Job
+    from f5_worker.job_input import TtsRequest, parse_job
+    from f5_worker.reference import ReferenceCache
+    from f5_worker.reference_source import obtain_reference
+    from f5_worker.settings import load_settings
+    from f5_worker.synthesis import SpeechOptions, plan_chunks, synthesise
+
+    model, task, settings = load(), probe.task, load_settings()
+    ask(runner, "Warm up.")
+    request = parse_job({"input": {"text": task.text, "nfe_step": task.nfe_step, "seed": task.seed}}, settings)
+    assert isinstance(request, TtsRequest)
+    clip = obtain_reference(request, Job(settings), ReferenceCache(1))
+    options, ref_text = SpeechOptions(seed=task.seed, nfe_step=task.nfe_step), clip.ref_text or ""
+    plan = plan_chunks(request.text, clip.samples, ref_text, options)
+    # On a GPU the worker's own choice; a CPU would go one by one, so all at once there.
+    together = None if model.device == "cuda" else len(plan) * max(item.frames for item in plan)
+    for _ in range(task.repeats):
+        laps, sounds = {}, {}
+        for mode, batch_frames in (("one by one", 0), ("batched", together)):
+            started = time.perf_counter()
+            speech = synthesise(model, plan, clip.samples, ref_text, options, lambda: None, batch_frames)
+            laps[mode], sounds[mode] = time.perf_counter() - started, speech.samples
+        probe.report.laps.append(laps)
+    difference = float(np.abs(sounds["one by one"] - sounds["batched"]).max())
+    probe.report.facts.update(
+        duration=speech.duration,
+        chunks=len(plan),
+        frames=[item.frames for item in plan],
+        difference=difference,
+        peak=float(np.abs(sounds["one by one"]).max()),
+    )
+
+
+def main() -> None:
+    """Do the task."""
+    with asyncio.Runner() as runner:
+        {"cold": cold, "warm": warm, "long": long}[probe.task.what](runner)
+    if (model := handler.f5tts_model) is not None:
+        probe.report.facts["device"] = model.device
+        if model.device == "cuda":
+            probe.report.facts["gpu_peak_memory"] = model.engine.torch.cuda.max_memory_allocated()
+    probe.finish()
+
+
+if __name__ == "__main__":
+    main()
