@@ -13,7 +13,7 @@ from typing import Any
 
 from bootstrap import lease as leases
 from bootstrap.faults import is_transient, plain
-from bootstrap.installers import Installer, find_installer, run
+from bootstrap.installers import Installer, find_installer, run, with_uv
 from bootstrap.options import Options
 from bootstrap.places import place_name, temporary_folder, write_failure
 from bootstrap.report import Failure, log
@@ -128,7 +128,7 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         raise failure from error
     finally:
         if outcome["status"] != "ready":
-            _discard_quietly(store, build, _volume_cache(build))
+            _discard_quietly(store, build, _volume_cache(build), _tools(build))
             shutil.rmtree(store.trash, ignore_errors=True)
         held.finish(outcome)
 
@@ -137,12 +137,13 @@ def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[s
     began = time.monotonic()
     kind = store.location.kind
     cache = _cache(task, store, build)
-    installer = find_installer(task.environment, cache, kind)
 
     def check() -> None:
         task.check_time()
         _check_lease(held)
 
+    held.doing("looking for an installer")
+    installer = with_uv(find_installer(task.environment, cache, kind), _tools(build), check)
     held.doing(f"making an environment on {place_name(kind)} with {installer.name}")
     installer.make(build, check)
     held.doing(f"installing {', '.join(path.name for path in task.requirements)} with {installer.name}")
@@ -247,6 +248,10 @@ def _volume_cache(build: Path) -> Path:
     return build.with_name(f"{build.name}-cache")
 
 
+def _tools(build: Path) -> Path:
+    return build.with_name(f"{build.name}-tools")
+
+
 def _local_cache(task: Task) -> Path | None:
     return temporary_folder(task.environment, f"-cache-{task.fingerprint}")
 
@@ -263,7 +268,7 @@ def _discard_quietly(store: Store, *paths: Path) -> None:
 def _clean_up(store: Store, task: Task, build: Path) -> None:
     """Remove what is not needed any more; see sweep.py. In an image it must be gone at once, elsewhere nobody waits for it."""
     local = _local_cache(task)
-    _discard_quietly(store, _volume_cache(build))
+    _discard_quietly(store, _volume_cache(build), _tools(build))
     downloads = local is not None and local.is_dir()
     if store.location.kind == "image" and local is not None:
         shutil.rmtree(local, ignore_errors=True)

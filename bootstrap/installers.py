@@ -10,12 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bootstrap.faults import explain, plain
 from bootstrap.places import base_python
 from bootstrap.report import Failure, Place, log
+
+UV_VERSION = "0.13.9"
+"""What ``with_uv`` fetches; the image and the tests have the same."""
 
 _TIED = Path(__file__).parent / "tied.py"
 _TICK = 20.0
@@ -121,6 +124,27 @@ def find_installer(environment: Mapping[str, str], cache: Path | None, kind: Pla
         "Neither uv nor pip is there to install anything with.",
         "Install uv, or your system's python3-pip or python3-venv package.",
     )
+
+
+def with_uv(installer: Installer, tools: Path, check: Callable[[], None]) -> Installer:
+    """The installer, or in pip's place a uv that pip has fetched into ``tools``: it needs a third of the time."""
+    if installer.uv is not None:
+        return installer
+    quick = ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "0", "--timeout", "10", f"uv=={UV_VERSION}"]
+    if _own_pip():
+        command = [sys.executable, "-m", "pip", "install", "--target", str(tools), *quick]
+    else:
+        if run([base_python(), "-m", "venv", str(tools)], installer.environment, check)[0] != 0:
+            return installer
+        command = [str(tools / "bin" / "python"), "-m", "pip", "install", *quick]
+    uv = tools / "bin" / "uv"
+    code, output = run(command, installer.environment, check)
+    if code != 0 or not os.access(uv, os.X_OK):
+        reason = explain(output, "pip", installer.kind).reason
+        log(f"pip could not fetch uv and installs by itself, which takes longer ({reason})")
+        return installer
+    log("fetched uv with pip")
+    return replace(installer, name="uv", uv=str(uv))
 
 
 def _own_pip() -> bool:

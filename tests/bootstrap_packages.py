@@ -63,7 +63,9 @@ def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str | 
             raw = content.encode() if isinstance(content, str) else content
             digest = base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode()
             rows.writerow([target, f"sha256={digest}", len(raw)])
-            wheel.writestr(target, raw)
+            entry = zipfile.ZipInfo(target)
+            entry.external_attr = (0o100755 if ".data/scripts/" in target else 0o100644) << 16
+            wheel.writestr(entry, raw)
         rows.writerow([f"{info}/RECORD", "", ""])
         wheel.writestr(f"{info}/RECORD", record.getvalue())
     page = folder / name / "index.html"

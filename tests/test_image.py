@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bootstrap.installers import UV_VERSION
 from f5_worker.job_input import parse_job
 from f5_worker.settings import Settings, load_settings
 from tests.bootstrap_packages import REPOSITORY
@@ -57,7 +58,8 @@ def test_the_hubs_image_is_the_same_with_the_environment_in_it() -> None:
 
 
 def test_versions_stand_in_one_place() -> None:
-    assert f"ARG UV_VERSION={pinned('uv', 'requirements-dev.txt')}\n" in DOCKERFILE
+    assert f"ARG UV_VERSION={UV_VERSION}\n" in DOCKERFILE
+    assert pinned("uv", "requirements-dev.txt") == UV_VERSION
     assert "--constraint requirements.txt runpod\n" in DOCKERFILE
     python = re.search(r"^ARG PYTHON_IMAGE=python:(3\.\d+)-slim", DOCKERFILE, re.MULTILINE)
     compiled_for = re.search(r"--python-version (\S+)", (REPOSITORY / "requirements.in").read_text())

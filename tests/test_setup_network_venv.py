@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from bootstrap.in_use import hold_environment
+from bootstrap.installers import UV_VERSION
 from bootstrap.report import REFRESH_BASE, VARIABLE, Report, refresh_after
 from tests.bootstrap_packages import (
     BASE_PYTHON,
     REPOSITORY,
     Start,
     World,
+    find_uv,
     hanging_index,
     make_python,
     make_wheel,
@@ -413,11 +415,11 @@ def test_an_older_environment_stays_while_it_is_used(world: World) -> None:
         reports.append(world.start(F5_BOOTSTRAP_STALE="2").finish())
         if version == "1.0":
             # A worker of the first release goes on and on.
-            worker = Start(
-                [reports[0].interpreter, "-c", f"import os, sys, time; sys.path.insert(0, {str(world.project)!r}); "
-                 "from bootstrap.in_use import hold_environment; hold_environment(os.environ); time.sleep(60)"],
-                {**world.variables, VARIABLE: reports[0].to_json()},
-            )  # fmt: skip
+            code = (
+                f"import os, sys, time\nsys.path.insert(0, {str(world.project)!r})\n"
+                "from bootstrap.in_use import hold_environment\nhold_environment(os.environ)\ntime.sleep(60)"
+            )
+            worker = Start([reports[0].interpreter, "-c", code], {**world.variables, VARIABLE: reports[0].to_json()})
     time.sleep(3.5)  # longer than the sweeper of the last start watches
     assert [value(report.interpreter) for report in reports] == ["1", "2", "3"], "an environment in use was removed"
     worker.kill()
@@ -618,6 +620,20 @@ def test_no_uv(no_uv_world: World, pythons: dict[str, str], pip: str) -> None:
     assert "with pip" in start.text
     assert list(Path(report.interpreter).parent.parent.rglob("tiny.*.pyc")), "not compiled"
     assert no_uv_world.start().finish().status == "ready"
+
+
+@pytest.mark.parametrize("pip", ["pip", "ensurepip"])
+def test_uv_is_fetched_with_pip(no_uv_world: World, pythons: dict[str, str], pip: str) -> None:
+    """From an index that has a package with uv in it."""
+    no_uv_world.python = pythons[pip]
+    script = f"uv-{UV_VERSION}.data/scripts/uv"
+    make_wheel(no_uv_world.wheels, "uv", UV_VERSION, {script: f'#!/bin/sh\nexec {find_uv()} "$@"\n'})
+    start = no_uv_world.start()
+    report = start.finish()
+    assert (report.status, value(report.interpreter)) == ("built", "1"), start.text
+    assert "fetched uv with pip" in start.text
+    assert "on the network volume with uv" in start.text
+    assert no_uv_world.builds() == [Path(report.interpreter).parent.parent], "the fetched uv was left"
 
 
 def test_neither_uv_nor_pip(no_uv_world: World, pythons: dict[str, str]) -> None:
