@@ -130,7 +130,8 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         if outcome["status"] != "ready":
             _discard_quietly(store, build, _volume_cache(build), _tools(build))
             shutil.rmtree(store.trash, ignore_errors=True)
-        held.finish(outcome)
+        if not held.lost:
+            held.finish(outcome)
 
 
 def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[str, Any]:

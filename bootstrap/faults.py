@@ -32,7 +32,7 @@ _PACKAGE = (
     r"Because ([\w.\-]+) was not found",
     r"Because ([\w.\-]+(?:==[\w.!+\-]+)?) has no wheels",
     r"(?:No matching distribution found for|satisfies the requirement) ([\w.\-]+(?:==[\w.!+\-]+)?)",
-    r"Failed to (?:build|download|fetch|install):? [`']?([\w.\-]+?(?:==[\w.!+]+)?)(?:-py\S+\.whl)?[`']? ",
+    r"Failed to (?:build|download|install|fetch):? [`']?([A-Za-z][\w.\-]*?(?:==[\w.!+]+)?)(?:-py\S+\.whl)?[`']?(?:\s|$)",
     r"/simple/([\w.\-]+)/",
 )
 _TRANSIENT: tuple[Cause, ...] = ("network",)

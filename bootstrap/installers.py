@@ -111,6 +111,8 @@ def find_installer(environment: Mapping[str, str], cache: Path | None, kind: Pla
     """
     variables = {name: value for name, value in environment.items() if name not in _OURS}
     variables |= {"NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never", "PYTHONUNBUFFERED": "1"}
+    # A dead index must be told as such within the time of a start; build.py repeats what may be worth it.
+    variables = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "2", "PIP_RETRIES": "2", **variables}
     uv = shutil.which("uv", path=environment.get("PATH", os.defpath))
     beside = Path(sys.executable).with_name("uv")
     if uv is None and os.access(beside, os.X_OK):
