@@ -8,13 +8,13 @@ Every ``ask`` also checks what holds for every job: the answer can be posted, no
 
 import asyncio
 import base64
+import importlib
 import io
 import json
 import os
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,15 +88,15 @@ class FreshWorker:
         self._monkeypatch, self._capsys = monkeypatch, capsys
         self.memory = folder / "memory"
         self.memory.mkdir()
-        environment = clean_environment(folder, F5TTS_MODEL="smoke", TORCHINDUCTOR_CACHE_DIR=str(folder / "torch"))
+        environment = clean_environment(folder, F5TTS_MODEL="smoke", F5TTS_DEVICE="cpu")
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torch")  # transformers' import makes it, in TMPDIR if not told
         for name in os.environ.keys() - environment.keys():
             monkeypatch.delenv(name)
         self.set(**environment)
         monkeypatch.chdir(folder)
         self.use_as_temporary(folder / "tmp")
         monkeypatch.setattr(workspace, "MEMORY_FOLDER", self.memory)
-        monkeypatch.setattr(handler, "_jobs", dict.fromkeys(handler._jobs, 0))
-        self._forget()
+        importlib.reload(handler)
 
     def set(self, **environment: str | Path | float) -> None:
         """Set variables of the environment; a worker that is up does not see them (``restart``)."""
@@ -106,7 +106,7 @@ class FreshWorker:
     def restart(self, **environment: str | Path | float) -> None:
         """A worker without a model, under changed settings."""
         self.set(**environment)
-        self._forget()
+        importlib.reload(handler)
 
     def use_s3(self, config: S3Config) -> None:
         """``restart`` with the bucket as the endpoint's."""
@@ -134,7 +134,7 @@ class FreshWorker:
         assert posted == answer
         said = self.heard() + (json.dumps(answer, ensure_ascii=False) if "error" in answer else "")
         text = job_input.get("text") if isinstance(job_input, dict) else None
-        private = self.private | ({text} if isinstance(text, str) and text.strip() and text != QUICK["text"] else set())
+        private = self.private | ({text} if isinstance(text, str) and len(text.strip()) > 8 else set())  # "7" is in any log
         assert [secret for secret in private if secret in said] == []
         assert self.left_behind() == []
         return answer
@@ -159,16 +159,8 @@ class FreshWorker:
         """Files and folders of jobs that are still there."""
         return sorted(str(path) for folder in (self.temporary, self.memory) for path in folder.rglob("*"))
 
-    def _forget(self) -> None:
-        for name, value in {"f5tts_model": None, "model_load_error": None, "_load_failure": None, "_retry_at": 0.0}.items():
-            self._monkeypatch.setattr(handler, name, value)
-        for cached in (handler._settings, handler._studio, handler._transcriber):
-            cached.cache_clear()
-
 
 @pytest.fixture
-def fresh_worker(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[FreshWorker]:
-    """A worker without a model; ``F5TTS_MODEL`` is ``smoke``, nothing else is set."""
-    yield FreshWorker(monkeypatch, capsys, tmp_path)
-    for cached in (handler._settings, handler._studio, handler._transcriber):
-        cached.cache_clear()
+def fresh_worker(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> FreshWorker:
+    """A worker without a model; ``F5TTS_MODEL`` is ``smoke``, on the CPU, nothing else is set."""
+    return FreshWorker(monkeypatch, capsys, tmp_path)

@@ -20,7 +20,7 @@ from tests.processes import REPOSITORY, ServedApi, WorkerProcess, clean_environm
 from tests.s3_server import S3Server
 from tests.sounds import HTML_PAGE, sound_file, voice
 
-SMOKE = {"F5TTS_MODEL": "smoke", "OMP_NUM_THREADS": "1"}
+SMOKE = {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
 SPEECH: dict[str, Any] = {"text": "Four score and seven years ago.", "seed": 7, "nfe_step": 2}
 LONG_SPEECH: dict[str, Any] = {"text": LONG_TEXT, "seed": 7, "nfe_step": 2}
 ENDLESS = {"text": "word " * 3_999, "nfe_step": 64}  # minutes of work

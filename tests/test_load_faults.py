@@ -132,6 +132,7 @@ def from_hub(hub: HubServer, environment: dict[str, str], smoke_folder: Path, tm
         "F5TTS_CKPT_FILE": "hf://anna/tiny/model.safetensors",
         "F5TTS_VOCAB_FILE": "hf://anna/tiny/vocab.txt",
         "F5TTS_VOCODER_PATH": "hf://vocoders/small",
+        "F5TTS_DEVICE": "cpu",
         "MODEL_RETRY_SECONDS": "0",
     }
 
@@ -223,7 +224,9 @@ def test_a_download_logs_its_progress_every_ten_seconds(
 @pytest.mark.parametrize(("distribution", "package"), [("torch", "torch"), ("f5-tts", "f5_tts"), ("soundfile", "soundfile")])
 def test_a_missing_package_is_named(environment: dict[str, str], tmp_path: Path, distribution: str, package: str) -> None:
     command = handler_without(tmp_path / "packages", distribution)
-    run = run_once({"input": QUICK}, env=environment | {"F5TTS_MODEL": "smoke"}, cwd=tmp_path, command=command)
+    run = run_once(
+        {"input": QUICK}, env=environment | {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu"}, cwd=tmp_path, command=command
+    )
     assert run.exit_code == 1
     assert f"The Python package {package} is not installed. Start the worker through start.sh" in (run.error or "")
     assert said_in(run.log, str(tmp_path)) == []
@@ -232,5 +235,7 @@ def test_a_missing_package_is_named(environment: dict[str, str], tmp_path: Path,
 def test_speech_needs_no_package_that_this_job_does_not_use(environment: dict[str, str], tmp_path: Path) -> None:
     left_out = ("transformers", "tokenizers", "boto3", "botocore", "av", "huggingface-hub", "pypinyin")
     command = handler_without(tmp_path / "packages", *left_out)
-    run = run_once({"input": QUICK}, env=environment | {"F5TTS_MODEL": "smoke"}, cwd=tmp_path, command=command)
+    run = run_once(
+        {"input": QUICK}, env=environment | {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu"}, cwd=tmp_path, command=command
+    )
     assert (run.error, run.exit_code) == (None, 0)

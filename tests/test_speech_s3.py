@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import s3_utils
 from f5_worker.settings import S3Config
 from tests.fresh_worker import LONG_TEXT, QUICK, FreshWorker, base64_of, sound
 from tests.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint
@@ -124,6 +125,12 @@ def test_a_voices_life(on_runpod: FreshWorker, s3_config: S3Config) -> None:
     }
     by_hand = on_runpod.ask({**JOB, "ref_audio_base64": clip["voice_base64"], "ref_text": clip["ref_text"]})
     assert sound(by_hand).data == sound(spoken).data
+
+    on_runpod.restart(RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS="true")  # the S3 server's address is not public
+    url = s3_utils.presign(s3_config, "voices/anna.flac")
+    by_url = on_runpod.ask({**JOB, "local_voice": url, "ref_text": clip["ref_text"]})
+    assert by_url["reference"] == {**spoken["reference"], "voice": "url"}
+    assert sound(by_url).data == sound(spoken).data
 
     near = on_runpod.ask({**JOB, "local_voice": "ana.flac"})
     assert near["error_type"] == "NotFoundError"
