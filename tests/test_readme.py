@@ -74,7 +74,11 @@ class _Recorder(Mapping[str, str]):
 def settings_read() -> set[str]:
     environments: list[dict[str, str]] = [
         {},
-        {"BUCKET_ACCESS_KEY_ID": "a", "BUCKET_SECRET_ACCESS_KEY": "b", "BUCKET_ENDPOINT_URL": "https://bucket.s3.amazonaws.com"},
+        {
+            "BUCKET_ACCESS_KEY_ID": "a",
+            "BUCKET_SECRET_ACCESS_KEY": "b",
+            "BUCKET_ENDPOINT_URL": "https://bucket.s3.amazonaws.com",
+        },
         {"S3_BUCKET": "bucket", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
     ]
     asked: set[str] = set()
