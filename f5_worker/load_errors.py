@@ -1,7 +1,9 @@
 """From whatever a model load raised to the typed error that says what is wrong and what to do."""
 
 import errno
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from f5_worker import log
 from f5_worker.errors import (
@@ -45,7 +47,7 @@ def explain_load_error(error: BaseException, what: str) -> ModelUnavailableError
     for cause in sorted(chain, key=lambda cause: _status(cause) is None):
         if (explained := _explain(cause, what)) is not None:
             return explained
-    log.error(f"Loading {what} failed: {type(error).__name__}: {str(error)[:500]}")
+    log.error(f"Loading {what} failed: {', from '.join(map(_traced, chain))}")
     return ModelUnavailableError(
         f"{what} could not be loaded: {_brief(error)}; the worker's log has the details.", cause=type(error).__name__
     )
@@ -119,6 +121,13 @@ def missing_package(error: ImportError) -> PackageMissingError:
         "or install requirements.txt with --no-deps.",
         package=package,
     )
+
+
+def _traced(error: BaseException) -> str:
+    """Kind, place and first line of an error: what a log may hold of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place} ({_brief(error)})"
 
 
 def _brief(error: BaseException) -> str:

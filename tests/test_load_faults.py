@@ -1,5 +1,6 @@
 """Every cause for which a model does not load, through the handler: told apart, explained, and gone when it is mended."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import yaml
 
 from f5_worker import model_files
 from f5_worker.engine import load_engine
+from f5_worker.errors import ModelUnavailableError
+from f5_worker.load_errors import explain_load_error
 from tests.bare_python import handler_without
 from tests.bootstrap_packages import tmpfs
 from tests.fresh_worker import QUICK, FreshWorker, said_in
@@ -216,6 +219,26 @@ def test_a_download_logs_its_progress_every_ten_seconds(
         f"Downloading model.safetensors: {done} MB of 1350 MB ({share}%)"
         for done, share in ((200, 15), (400, 30), (600, 44), (800, 59))
     ]
+
+
+def test_what_nobody_foresaw_is_traced_in_the_log_without_paths(capsys: pytest.CaptureFixture[str]) -> None:
+    def read() -> None:
+        raise OSError(5, "Input/output error", "/srv/hunter2/model.safetensors")
+
+    try:
+        try:
+            read()
+        except OSError as error:
+            raise RuntimeError("cannot read https://hub.example/file?token=hunter2 now") from error
+    except RuntimeError as error:
+        explained = explain_load_error(error, "the model file tiny")
+    assert type(explained) is ModelUnavailableError
+    assert explained.message == "the model file tiny could not be loaded: cannot read now; the worker's log has the details."
+    log = capsys.readouterr().out
+    assert re.search(
+        r"RuntimeError in test_load_faults\.py:\d+ \(cannot read now\), from OSError in test_load_faults\.py:\d+ \(.*error", log
+    )
+    assert "hunter2" not in log + str(explained.answer())
 
 
 # Packages
