@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-What = Literal["cold", "warm", "long"]
+What = Literal["cold", "memory", "warm", "long"]
 REPORTED_PACKAGES = ("f5-tts", "torch", "torchaudio", "vocos", "x-transformers", "transformers", "numpy", "runpod")
 
 
@@ -129,6 +129,13 @@ def watch_model(torch: Any, device: str, transformer: Any, vocoder: Any) -> Watc
     watches.watch(transformer.text_embed, "forward", "text embedding")
     watches.watch(vocoder, "decode", "vocoder")
     return watches
+
+
+def touch(*modules: Any) -> None:
+    """Read every weight: one that is mapped from a file takes no memory until then."""
+    for module in modules:
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.sum()
 
 
 def peak_memory() -> int:

@@ -4,7 +4,7 @@ torchaudio 2.10 reads files through torchcodec, which needs FFmpeg's libraries o
 reads the clip instead, which is quicker (``Task.without_ffmpeg``).
 """
 
-from benchmarks.probes.protocol import Probe, watch_model
+from benchmarks.probes.protocol import Probe, touch, watch_model
 
 probe = Probe()
 
@@ -69,6 +69,14 @@ def cold(tts: "F5TTS") -> None:
     probe.mark("first audio")
 
 
+def memory(tts: "F5TTS") -> None:
+    """Every weight in memory, and the first speech."""
+    touch(tts.ema_model, tts.vocoder)
+    probe.mark("all weights")
+    speak(tts, probe.task.text)
+    probe.mark("first audio")
+
+
 def warm(tts: "F5TTS") -> None:
     """Speech after the first, by phase."""
     import torch
@@ -106,7 +114,7 @@ def long(tts: "F5TTS") -> None:
 def main() -> None:
     """Do the task."""
     tts = load()
-    {"cold": cold, "warm": warm, "long": long}[probe.task.what](tts)
+    {"cold": cold, "memory": memory, "warm": warm, "long": long}[probe.task.what](tts)
     import torch
 
     probe.report.facts["device"] = str(tts.device)

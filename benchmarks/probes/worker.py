@@ -1,6 +1,6 @@
 """The worker in a process of its own, asked through the function that the SDK calls. ``F5TTS_MODEL`` chooses the model."""
 
-from benchmarks.probes.protocol import Probe, watch_model
+from benchmarks.probes.protocol import Probe, touch, watch_model
 
 probe = Probe()
 
@@ -41,6 +41,16 @@ def cold(runner: asyncio.Runner) -> None:
     probe.mark("first audio")
     probe.report.laps.append(dict(model.load_seconds))
     probe.report.facts.update(duration=answer["duration"], chunks=len(answer["chunks"]))
+
+
+def memory(runner: asyncio.Runner) -> None:
+    """The load, every weight in memory, the first request."""
+    model = load()
+    probe.mark("load")
+    touch(model.cfm, model.vocoder)
+    probe.mark("all weights")
+    ask(runner, probe.task.text)
+    probe.mark("first audio")
 
 
 def warm(runner: asyncio.Runner) -> None:
@@ -100,7 +110,7 @@ def long(runner: asyncio.Runner) -> None:
 def main() -> None:
     """Do the task."""
     with asyncio.Runner() as runner:
-        {"cold": cold, "warm": warm, "long": long}[probe.task.what](runner)
+        {"cold": cold, "memory": memory, "warm": warm, "long": long}[probe.task.what](runner)
     if (model := handler.f5tts_model) is not None:
         probe.report.facts["device"] = model.device
         if model.device == "cuda":
