@@ -79,11 +79,10 @@ def _report(requirements: Sequence[Path], root: Path | None, environment: Mappin
         return bootstrap(requirements, root, environment, began)
     except Exception:  # noqa: BLE001 - the container must start, whatever is wrong with this code
         log(traceback.format_exc(), "ERROR")
-        return Report(
-            status="failed", place="none", interpreter=sys.executable, folder=None, fingerprint="", cause="crash",
-            reason="The bootstrap itself has failed; its log says where.", mend="Please report it with the worker's log.",
-            refresh_after=refresh_after(99), seconds={"total": round(time.monotonic() - began, 3)},
-        )  # fmt: skip
+        failure = Failure(
+            "crash", "The bootstrap itself has failed; its log says where.", "Please report it with the worker's log."
+        )
+        return _without(failure, "", None, root, environment, [], _total({}, began))
 
 
 def bootstrap(requirements: Sequence[Path], root: Path | None, environment: Mapping[str, str], began: float) -> Report:

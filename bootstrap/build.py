@@ -112,12 +112,11 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         facts = _install(store, task, held, build)
         _check_lease(held)
         store.mark(build, facts)
-        store.clear_failures(task.fingerprint)
         environment = store.ready(task.fingerprint)
         if environment is None:
             raise Failure("interpreter", "The new environment does not lead to this Python.", "Report this as a bug.")
         outcome = {"status": "ready"}
-        _clean_up(store, task, build)
+        store.clear_failures(task.fingerprint)
         return environment
     except (Failure, OSError) as error:
         if held.lost:
@@ -127,11 +126,11 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         store.count_failure(task.fingerprint)
         raise failure from error
     finally:
-        if outcome["status"] != "ready":
-            _discard_quietly(store, build, _volume_cache(build), _tools(build))
-            shutil.rmtree(store.trash, ignore_errors=True)
+        made = outcome["status"] == "ready"
+        _discard_quietly(store, *(() if made else (build,)), _volume_cache(build), _tools(build))
         if not held.lost:
             held.finish(outcome)
+        _sweep(store, task, downloads=made)
 
 
 def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[str, Any]:
@@ -266,24 +265,31 @@ def _discard_quietly(store: Store, *paths: Path) -> None:
             log(f"a half-made environment could not be removed ({error.strerror}); the next builder tries again", "WARN")
 
 
-def _clean_up(store: Store, task: Task, build: Path) -> None:
-    """Remove what is not needed any more; see sweep.py. In an image it must be gone at once, elsewhere nobody waits for it."""
-    local = _local_cache(task)
-    _discard_quietly(store, _volume_cache(build), _tools(build))
-    downloads = local is not None and local.is_dir()
-    if store.location.kind == "image" and local is not None:
-        shutil.rmtree(local, ignore_errors=True)
-    elif downloads or store.trash.is_dir() or len(store.activity()) > 2:
-        log("downloads, and older environments that no worker uses, will be removed; one is kept for a rollback")
+def _sweep(store: Store, task: Task, *, downloads: bool) -> None:
+    """Remove what is not needed any more; see sweep.py. In an image it must be gone at once, elsewhere nobody waits for it.
+
+    ``downloads`` go too, unless the next try can go on with them.
+    """
+    local = _local_cache(task) if downloads else None
+    cache = str(local) if local is not None and local.is_dir() else ""
+    if store.location.kind == "image":
+        shutil.rmtree(store.trash, ignore_errors=True)
+        if cache:
+            shutil.rmtree(cache, ignore_errors=True)
+    elif cache or store.trash.is_dir() or len(store.activity()) > 2:
+        log("left-over files, and older environments that no worker uses, are removed meanwhile; one is kept for a rollback")
         sweep = [sys.executable, "-S", "-m", "bootstrap.sweep", str(store.location.root), task.fingerprint]
-        subprocess.Popen(
-            [*sweep, str(task.options.stale), str(local) if downloads else ""],
-            cwd=task.project,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        try:
+            subprocess.Popen(
+                [*sweep, str(task.options.stale), cache],
+                cwd=task.project,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            log(f"they could not be removed ({error.strerror}); the next builder tries again", "WARN")
 
 
 def _gb(size: int) -> str:

@@ -102,7 +102,7 @@ class Held:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ended.set()
-        self._thread.join()
+        self._thread.join(5.0)  # it may hang in a volume that does
 
     def doing(self, what: str) -> None:
         """Tell the waiters, and the log, what happens now."""

@@ -19,6 +19,7 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,15 +164,14 @@ class Store:
     def count_failure(self, name: str) -> int:
         """Count one more; the count is lost where nothing can be written."""
         count = self.failures(name) + 1
-        try:
+        with suppress(OSError):
             write_atomically(self.home(name) / "failed", str(count).encode())
-        except OSError:
-            return count
         return count
 
     def clear_failures(self, name: str) -> None:
-        """Forget them after a success."""
-        (self.home(name) / "failed").unlink(missing_ok=True)
+        """Forget them after a success; what cannot be forgotten only makes a later wait longer."""
+        with suppress(OSError):
+            (self.home(name) / "failed").unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

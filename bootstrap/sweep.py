@@ -1,8 +1,8 @@
 """Removes what nobody uses: ``python -m bootstrap.sweep ROOT KEEP SECONDS CACHE``, started by a builder when it is done.
 
-It removes the downloads in ``CACHE`` (if one is named), then watches the place for ``SECONDS``. What showed no sign of life,
-is not ``KEEP`` and not the rollback is moved to the trash, and the trash is emptied. It runs beside the worker, since removing
-tens of thousands of files from a network volume takes a minute.
+It empties the trash, and the folder of downloads ``CACHE`` unless that is "", then watches the place for ``SECONDS``. What
+showed no sign of life, is not ``KEEP`` and not the rollback is removed too. It runs beside the worker, since removing tens of
+thousands of files from a network volume takes a minute.
 """
 
 import shutil
@@ -16,9 +16,10 @@ from bootstrap.store import Store
 
 def main(root: Path, keep: str, seconds: float, cache: str) -> None:
     """Remove the downloads; watch, then remove old environments."""
+    store = Store(Location("volume", root))
+    shutil.rmtree(store.trash, ignore_errors=True)
     if cache:
         shutil.rmtree(cache, ignore_errors=True)
-    store = Store(Location("volume", root))
     before = store.activity()
     time.sleep(seconds)
     for path in store.unused(keep, before):

@@ -43,7 +43,7 @@ PYTHON
   containers+=("$container")
   buildah add -q "$container" "$work/root" /
   buildah config --env PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin --env LANG=C.UTF-8 \
-    --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt "$container"
+    --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt --env PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$container"
   buildah commit -q "$container" "$base"
   rm -rf "$work/root"
 fi
