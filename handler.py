@@ -10,8 +10,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,25 +30,21 @@ from f5_worker.errors import (  # noqa: E402
     SettingsError,
     WorkerError,
 )
-from f5_worker.health import machine_facts  # noqa: E402
+from f5_worker.health import machine_facts, what_is_wrong  # noqa: E402
 from f5_worker.job import Job, Stopwatch  # noqa: E402
 from f5_worker.load_errors import missing_package  # noqa: E402
 from f5_worker.load_once import LoadOnce  # noqa: E402
 from f5_worker.settings import Settings, load_settings, s3_from_job  # noqa: E402
 
 if TYPE_CHECKING:
-    from f5_worker.audio_files import Samples
     from f5_worker.job_input import DeleteVoiceRequest, DownloadRequest, TtsRequest, UploadRequest
     from f5_worker.model_loading import LoadedModel
-    from f5_worker.speech import Studio
-    from f5_worker.transcription import Transcriber
+    from f5_worker.studio import Studio
 
 # The global model state: set by the first request that needs speech, and by nothing else.
 f5tts_model: "LoadedModel | None" = None
 model_load_error: str | None = None
 
-_inference_lock = threading.Lock()
-_transcriber_lock = threading.Lock()
 _started_at = time.monotonic()
 _jobs = {"completed": 0, "failed": 0, "stopped": 0}
 
@@ -131,39 +126,9 @@ def _settings() -> Settings:
 
 @cache
 def _studio() -> "Studio":
-    from f5_worker.reference import ReferenceCache
-    from f5_worker.speech import Studio
+    from f5_worker.studio import Studio
 
-    return Studio(_loaded_model, _transcribe, _inference, ReferenceCache(_settings().reference_cache_items))
-
-
-def _transcribe(samples: "Samples") -> str:
-    with _transcriber_lock:
-        transcriber = _transcriber()
-    return transcriber.transcribe(samples)
-
-
-@cache
-def _transcriber() -> "Transcriber":
-    from f5_worker.engine import load_engine
-    from f5_worker.model_loading import pick_device
-    from f5_worker.transcription import Transcriber
-
-    settings = _settings()
-    device = pick_device(load_engine(), settings)
-    return Transcriber(settings.asr_model, device, retry_seconds=settings.model_retry_seconds)
-
-
-@contextmanager
-def _inference(check_stopped: Callable[[], None]) -> Iterator[None]:
-    """One inference at a time; a job that is stopped while it waits leaves the queue."""
-    while not _inference_lock.acquire(timeout=0.2):
-        check_stopped()
-    try:
-        check_stopped()
-        yield
-    finally:
-        _inference_lock.release()
+    return Studio(_settings(), _loaded_model)
 
 
 # --- Speech ------------------------------------------------------------------------------------------------------------------
@@ -269,16 +234,7 @@ def list_voices(job: Job) -> dict[str, Any]:
     """All stored voices."""
     from f5_worker.voices import list_voices as stored_voices
 
-    voices = [
-        {
-            "name": voice.name,
-            "size": voice.size,
-            "last_modified": voice.last_modified.isoformat(),
-            **({"duration": voice.duration} if voice.duration is not None else {}),
-            **({"ref_text": voice.ref_text} if voice.ref_text is not None else {}),
-        }
-        for voice in stored_voices(job.storage())
-    ]
+    voices = [voice.answer() for voice in stored_voices(job.storage())]
     return {"status": "success", "voices": voices, "count": len(voices)}
 
 
@@ -313,13 +269,18 @@ def health(settings: Settings, problem: SettingsError | None) -> dict[str, Any]:
         model.update(device=f5tts_model.device, dtype=str(f5tts_model.dtype).removeprefix("torch."))
     if model_load_error is not None:
         model.update(error=model_load_error, retry_in=round(_model.retry_in, 1))
-    report = BootstrapReport.from_environment(os.environ)
+    wrong_settings = [*_sdk_problems, *(problem.details["problems"] if problem else [])]
+    report, facts = BootstrapReport.from_environment(os.environ), machine_facts(settings)
+    problems = [*wrong_settings, *([model_load_error] if model_load_error else []), *what_is_wrong(facts)]
+    if report is not None and report.reason:
+        problems.append(f"{report.reason} {report.mend or ''}".strip())
     return {
-        "status": "healthy" if problem is None and model_load_error is None else "degraded",
+        "status": "degraded" if problems else "healthy",
+        "problems": problems,
         "model": model,
-        "settings": {"problems": [*_sdk_problems, *(problem.details["problems"] if problem else [])]},
+        "settings": {"problems": wrong_settings},
         "bootstrap": report.public() if report else None,
-        **machine_facts(settings),
+        **facts,
         "uptime": round(time.monotonic() - _started_at, 1),
         "jobs": dict(_jobs),
     }

@@ -26,6 +26,15 @@ def machine_facts(settings: Settings) -> dict[str, Any]:
     }
 
 
+def what_is_wrong(facts: dict[str, Any]) -> list[str]:
+    """One sentence for each of ``machine_facts`` that will keep jobs from being answered with speech."""
+    missing = [name for name in PACKAGES if facts["versions"][name] is None]
+    problems = [f"Packages are missing: {', '.join(missing)}; start the worker through start.sh."] if missing else []
+    if "error" in facts["s3"]:
+        problems.append(facts["s3"]["error"])
+    return problems
+
+
 def _version(name: str) -> str | None:
     try:
         return version(name)

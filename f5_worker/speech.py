@@ -1,36 +1,22 @@
 """From a checked request and its reference clip to a spoken file, and to the answer's fields about it."""
 
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from f5_worker import log
 from f5_worker.audio_files import encode_audio
 from f5_worker.errors import DeliveryError
 from f5_worker.job import Job, Stopwatch
 from f5_worker.job_input import TtsRequest
-from f5_worker.reference import ReferenceCache, ReferenceClip
+from f5_worker.reference import ReferenceClip
+from f5_worker.studio import Studio
 from f5_worker.synthesis import Speech, SpeechOptions, plan_chunks, synthesise
-
-if TYPE_CHECKING:
-    from f5_worker.audio_files import Samples
-    from f5_worker.model_loading import LoadedModel
 
 STAGES = ("model_load", "reference", "synthesis", "encode", "upload")
 SMOKE_WARNING = "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works."
-
-
-@dataclass(frozen=True, slots=True)
-class Studio:
-    """What speech needs of the process: the model (loading it if need be), Whisper, one inference at a time, the cache."""
-
-    model: "Callable[[], LoadedModel]"
-    transcribe: "Callable[[Samples], str]"
-    inference: Callable[[Callable[[], None]], AbstractContextManager[None]]
-    references: ReferenceCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -72,6 +73,11 @@ class StoredVoice:
     last_modified: datetime
     duration: float | None
     ref_text: str | None
+
+    def answer(self) -> dict[str, Any]:
+        """As the job's answer lists it: what is not known is left out."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return {**known, "last_modified": self.last_modified.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
