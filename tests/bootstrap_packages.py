@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -273,6 +273,13 @@ class Start:
         self.process.wait()
         self._close()
 
+    def stop(self) -> int:
+        """SIGTERM, as the platform sends it; returns the exit code."""
+        self.process.terminate()
+        code = self.process.wait(20)
+        self._close()
+        return code
+
     def finish(self, timeout: float = 60.0) -> Report:
         """Wait for its end and return the report. Checks what holds for every start."""
         assert self.process.stdout is not None
@@ -313,6 +320,21 @@ def hanging_index() -> Iterator[str]:
         yield f"http://someone:secret@127.0.0.1:{server.getsockname()[1]}/simple"
 
 
+def value(interpreter: str) -> str:
+    """What the environment's ``tiny`` says."""
+    return subprocess.run(
+        [interpreter, "-c", "import tiny; print(tiny.value)"], capture_output=True, check=True, text=True
+    ).stdout.strip()
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+    """Wait for a condition that a background process fulfils."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def read_only(command: list[str], *folders: Path) -> list[str]:
     """The command in a mount namespace where the folders are read-only. ``/`` stands for the whole root."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
@@ -337,3 +359,13 @@ def tmpfs(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting is not permitted here")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(name="world")
+def tiny_world(tmp_path: Path) -> World:
+    """A project that needs one small package, and a package folder that has it."""
+    world = World.make(tmp_path, ["tiny==1.0"], ["tiny"])
+    make_wheel(world.wheels, "tiny", "1.0", {"tiny.py": "value = 1\n"})
+    make_wheel(world.wheels, "tiny", "2.0", {"tiny.py": "value = 2\n"})
+    make_wheel(world.wheels, "tiny", "3.0", {"tiny.py": "value = 3\n"})
+    return world
