@@ -21,6 +21,7 @@ _sdk_problems = prepare_sdk_environment(os.environ)
 
 import runpod  # noqa: E402 - reads the environment that the line above prepares
 
+from bootstrap.in_use import hold_environment  # noqa: E402
 from bootstrap.report import Report as BootstrapReport  # noqa: E402
 from f5_worker import log  # noqa: E402
 from f5_worker.errors import (  # noqa: E402
@@ -364,6 +365,7 @@ def main() -> None:
         log.error(error.message)
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
+    hold_environment(os.environ)
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     runpod.serverless.start({"handler": handler})
 

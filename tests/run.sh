@@ -19,6 +19,6 @@ PATH=$(dirname "$python"):$PATH
 ruff check .
 ruff format --check .
 mypy
-shellcheck start.sh tests/run.sh .ci/run
-hadolint Dockerfile.runpod
+shellcheck start.sh tests/run.sh tests/build_image.sh .ci/run
+hadolint Dockerfile.runpod .runpod/Dockerfile
 python -m pytest --numprocesses "${TEST_PROCESSES:-4}" --dist loadfile "$@"

@@ -1,4 +1,6 @@
-"""Upstream's own ``F5TTS.infer``, run in a process of its own: python stock_f5tts.py REQUEST.json RESULT.npy.
+"""Upstream's own ``F5TTS.infer``, run in a process of its own: python stock_f5tts.py REQUEST.json FOLDER.
+
+The request names one model and many jobs; the samples of job N go into FOLDER/N.npy.
 
 Three imports that this environment leaves out on purpose are stood in for, none of which touches a number: the training code,
 librosa's filters (BigVGAN only) and cached_path (downloads). torchaudio's loader needs FFmpeg's libraries, so soundfile reads
@@ -34,8 +36,8 @@ def load_with_soundfile(path: str) -> tuple[torch.Tensor, int]:
     return torch.from_numpy(samples.T.copy()), rate
 
 
-def main(request_path: str, result_path: str) -> None:
-    """Run the request and save the samples."""
+def main(request_path: str, folder: str) -> None:
+    """Run every job of the request and save the samples."""
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     stand_in("f5_tts.model.trainer", Trainer=object)
     if find_spec("librosa") is None:
@@ -47,24 +49,25 @@ def main(request_path: str, result_path: str) -> None:
     from f5_tts.api import F5TTS
     from f5_tts.infer import utils_infer
 
-    folder = Path(request["model_folder"]).resolve()
+    model = Path(request["model_folder"]).resolve()
     configs = find_spec("f5_tts")
     assert configs is not None
     assert configs.submodule_search_locations is not None
     here = Path(next(iter(configs.submodule_search_locations))) / "configs"
     up = "/".join([".."] * (len(here.parts) - 1))
     tts = F5TTS(
-        model=f"{up}{folder}/config",
-        ckpt_file=str(folder / "model.safetensors"),
-        vocab_file=str(folder / "vocab.txt"),
-        vocoder_local_path=str(folder / "vocos"),
+        model=f"{up}{model}/config",
+        ckpt_file=str(model / "model.safetensors"),
+        vocab_file=str(model / "vocab.txt"),
+        vocoder_local_path=str(model / "vocos"),
         device=request.get("device", "cpu"),
     )
-    clip = request["reference"]
-    digest = hashlib.md5(Path(clip).read_bytes(), usedforsecurity=False).hexdigest()
-    utils_infer._ref_audio_cache[digest] = clip
-    samples, _, _ = tts.infer(clip, request["ref_text"], request["text"], seed=request["seed"], **request["options"])
-    np.save(result_path, samples)
+    for number, job in enumerate(request["jobs"]):
+        clip = job["reference"]
+        digest = hashlib.md5(Path(clip).read_bytes(), usedforsecurity=False).hexdigest()
+        utils_infer._ref_audio_cache[digest] = clip
+        samples, _, _ = tts.infer(clip, job["ref_text"], job["text"], seed=job["seed"], **job["options"])
+        np.save(Path(folder) / f"{number}.npy", samples)
 
 
 if __name__ == "__main__":

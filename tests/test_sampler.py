@@ -14,20 +14,20 @@ from f5_worker.settings import load_settings
 
 model = load_model(load_settings({"F5TTS_MODEL": sys.argv[1], "F5TTS_DEVICE": "cpu"}))
 torch.manual_seed(0)
-audio = torch.randn(1, 24000 * 3) * 0.1
+audio = torch.randn(1, 24000) * 0.1
 text = model.engine.convert_char_to_pinyin(["Some call me nature.  Hello there, you."])
 tokens = model.engine.list_str_to_idx(text, model.vocab)[0]
 mel = model.cfm.mel_spec(audio).permute(0, 2, 1)[0]
 failed = []
-for nfe_step in (1, 2, 5, 6, 7, 10, 12, 16, 32, 64):
-    for cfg_strength, sway in ((2.0, -1.0), (0.0, None), (1.5, 0.7)):
+for nfe_step in (1, 2, 5, 6, 7, 10, 12, 16, 32):
+    for cfg_strength, sway in ((2.0, -1.0), (0.0, None)):
         with torch.inference_mode():
             torch.manual_seed(11)
             theirs, _ = model.cfm.sample(
-                cond=audio, text=text, duration=420, steps=nfe_step, cfg_strength=cfg_strength, sway_sampling_coef=sway
+                cond=audio, text=text, duration=160, steps=nfe_step, cfg_strength=cfg_strength, sway_sampling_coef=sway
             )
             ours = sample_mels(
-                model.engine, model.cfm.transformer, mel, [Utterance(tokens, 420, 11)],
+                model.engine, model.cfm.transformer, mel, [Utterance(tokens, 160, 11)],
                 Guidance(nfe_step, cfg_strength, sway), lambda: None,
             )[0]
         if not torch.equal(ours, theirs[0]):

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -62,47 +62,41 @@ def speak(
     return speech.samples, speech.chunks
 
 
-class TestParity:
-    """One chunk equals ``F5TTS.infer`` of the unchanged f5-tts, which runs in a process of its own."""
+PARITY: Mapping[str, tuple[str, dict[str, Any], float]] = {
+    "defaults": ("Hello there, this is a test of the system.", {}, 1.0),
+    "short text": ("Hi.", {"nfe_step": 7, "speed": 2.0}, 1.0),
+    "Chinese, unguided": ("你好，世界。How are you?", {"cfg_strength": 0.0, "nfe_step": 5}, 1.0),
+    "quiet reference": ("A quiet reference is made louder, the result quieter.", {"nfe_step": 16}, 0.05),
+    "fixed length": ("Short, of a fixed length.", {"fix_duration": 8.0, "nfe_step": 4, "sway_sampling_coef": 0.5}, 1.0),
+}
+"""Cases by name: the text, the options, and how loud the reference is."""
 
-    @pytest.mark.parametrize(
-        ("text", "options", "volume"),
-        [
-            ("Hello there, this is a test of the system.", {}, 1.0),
-            ("Hi.", {"nfe_step": 7, "speed": 2.0}, 1.0),
-            ("你好，世界。How are you?", {"cfg_strength": 0.0, "nfe_step": 5}, 1.0),
-            ("A quiet reference is made louder, and the result quieter.", {"nfe_step": 16}, 0.05),
-            ("Short one, fixed in length.", {"fix_duration": 8.0, "nfe_step": 4, "sway_sampling_coef": 0.5}, 1.0),
-        ],
-        ids=["defaults", "short text", "Chinese, unguided", "quiet reference", "fixed length"],
-    )
-    def test_one_chunk_equals_stock(
-        self,
-        smoke_folder: Path,
-        smoke_model: LoadedModel,
-        reference: Samples,
-        tmp_path: Path,
-        text: str,
-        options: dict[str, Any],
-        volume: float,
-    ) -> None:
-        clip = (reference * volume).astype(np.float32)
-        soundfile.write(tmp_path / "reference.wav", clip, SAMPLE_RATE, subtype="FLOAT")
-        request = {
-            "model_folder": str(smoke_folder),
-            "reference": str(tmp_path / "reference.wav"),
-            "ref_text": REF_TEXT,
-            "text": text,
-            "seed": 42,
-            "options": options,
-        }
-        (tmp_path / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        stock = Path(__file__).with_name("stock_f5tts.py")
-        command = [sys.executable, str(stock), str(tmp_path / "request.json"), str(tmp_path / "stock.npy")]
-        subprocess.run(command, check=True, capture_output=True, timeout=180)
-        ours, chunks = speak(smoke_model, clip, text, SpeechOptions(seed=42, **options))
-        assert len(chunks) == 1
-        np.testing.assert_array_equal(ours, np.load(tmp_path / "stock.npy"))
+
+@pytest.fixture(scope="module")
+def stock(smoke_folder: Path, reference: Samples, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Samples]:
+    """What the unchanged f5-tts makes of each case, in a process of its own."""
+    folder = tmp_path_factory.mktemp("stock")
+    jobs = []
+    for number, (text, options, volume) in enumerate(PARITY.values()):
+        clip = str(folder / f"{number}.wav")
+        soundfile.write(clip, (reference * volume).astype(np.float32), SAMPLE_RATE, subtype="FLOAT")
+        jobs.append({"reference": clip, "ref_text": REF_TEXT, "text": text, "seed": 42, "options": options})
+    request = folder / "request.json"
+    request.write_text(json.dumps({"model_folder": str(smoke_folder), "jobs": jobs}), encoding="utf-8")
+    script = Path(__file__).with_name("stock_f5tts.py")
+    subprocess.run([sys.executable, str(script), str(request), str(folder)], check=True, capture_output=True, timeout=300)
+    return {name: np.load(folder / f"{number}.npy") for number, name in enumerate(PARITY)}
+
+
+@pytest.mark.parametrize("case", PARITY)
+def test_one_chunk_equals_stock_bit_for_bit(
+    case: str, stock: Mapping[str, Samples], smoke_model: LoadedModel, reference: Samples
+) -> None:
+    text, options, volume = PARITY[case]
+    clip = (reference * volume).astype(np.float32)
+    ours, chunks = speak(smoke_model, clip, text, SpeechOptions(seed=42, **options))
+    assert len(chunks) == 1
+    np.testing.assert_array_equal(ours, stock[case])
 
 
 class TestDeterminism:
