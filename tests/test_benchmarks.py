@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,9 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A command that takes the arguments of a Python with stock F5-TTS."""
+    """A command that takes the arguments of a Python with stock F5-TTS; nobody's, unless ``F5_TEST_STOCK=1`` gives it time."""
+    if os.environ.get("F5_TEST_STOCK") != "1":
+        return tmp_path_factory.mktemp("stock") / "nobody"
     script = tmp_path_factory.mktemp("stock") / "python"
     code, python = shlex.quote(STOCK_HERE), shlex.quote(sys.executable)
     # ``-c`` asks what can be imported (no torchcodec here), ``-m`` runs a probe.
@@ -73,19 +76,18 @@ def measure(
     return document
 
 
-def test_cold_start_with_stock_and_its_plot(
-    tmp_path: Path, models: Path, stock: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cold_start_and_its_plot(tmp_path: Path, models: Path, stock: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = measure(cold_start.main, tmp_path, models, stock=stock)
     figures = document["figures"]
-    assert list(figures) == [FLOOR, WORKER, STOCK]
-    for name, missing in ((FLOOR, {"SDK", "first audio"}), (WORKER, set()), (STOCK, {"SDK"})):
+    contestants = [FLOOR, WORKER, *([STOCK] if stock.exists() else [])]
+    assert list(figures) == contestants
+    for name, missing in zip(contestants, ({"SDK", "first audio"}, set(), {"SDK"}), strict=False):
         assert {phase for phase in cold_start.PHASES if figures[name][phase] == 0} == missing
         parts = sum(figures[name][phase] for phase in cold_start.PHASES)
         assert parts == pytest.approx(figures[name]["total"], rel=1e-6)
-    assert "soundfile" in " ".join(document["notes"])
+    assert ("soundfile" in " ".join(document["notes"])) == stock.exists()
     said = capsys.readouterr().out
-    assert all(name in said for name in (FLOOR, WORKER, STOCK, *cold_start.PHASES))
+    assert all(name in said for name in (*contestants, *cold_start.PHASES))
 
     plot_cold_start.main(["--results", str(tmp_path)])
     drawing = (tmp_path / "cold_start.svg").read_text(encoding="utf-8")
@@ -94,9 +96,9 @@ def test_cold_start_with_stock_and_its_plot(
     assert (tmp_path / "cold_start.svg").read_text(encoding="utf-8") == drawing
 
 
-def test_warm_request_with_stock(tmp_path: Path, models: Path, stock: Path) -> None:
+def test_warm_request(tmp_path: Path, models: Path, stock: Path) -> None:
     document = measure(warm_request.main, tmp_path, models, stock=stock)
-    for name in (WORKER, STOCK):
+    for name in (WORKER, STOCK) if stock.exists() else (WORKER,):
         phases = document["figures"][name]
         assert {"DiT", "text embedding", "vocoder"} < phases.keys()
         assert all(value >= 0 for value in phases.values())
@@ -105,12 +107,12 @@ def test_warm_request_with_stock(tmp_path: Path, models: Path, stock: Path) -> N
     assert [target["limit"] for target in document["targets"]] == [warm_request.LIMIT_MS]
 
 
-def test_long_text_with_stock(tmp_path: Path, models: Path, stock: Path) -> None:
+def test_long_text(tmp_path: Path, models: Path, stock: Path) -> None:
     document = measure(long_text.main, tmp_path, models, "--sentences", "6", stock=stock)
     figures = document["figures"]
-    assert list(figures)[:3] == [f"{WORKER}, one by one", f"{WORKER}, batched", f"{STOCK}, stock's loop"]
-    assert int(document["table"]["rows"][0][2]) > 1
-    assert int(document["table"]["rows"][2][2]) > 1
+    ways = [f"{WORKER}, one by one", f"{WORKER}, batched", *([f"{STOCK}, stock's loop"] if stock.exists() else [])]
+    assert list(figures)[: len(ways)] == ways
+    assert all(int(row[2]) > 1 for row in document["table"]["rows"][: len(ways)])
     difference = figures["batched differs from one by one"]
     assert difference["largest difference"] <= 1e-4
     assert difference["largest sample"] > 1e-3
