@@ -30,7 +30,8 @@ def draw(source: Path, targets: Sequence[Path]) -> None:
         axes.barh(names, seconds, left=left, label=phase, color=colour, height=0.6)
         left = [start + length for start, length in zip(left, seconds, strict=True)]
     for name, end in zip(names, left, strict=True):
-        axes.text(end, name, f" {end:.1f} s", va="center")
+        # The median of the totals, as in the table; the medians of the phases need not add up to it.
+        axes.text(end, name, f" {figures[name]['total']:.1f} s", va="center")
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.set_xlabel("seconds from process start")
