@@ -1,6 +1,8 @@
 """The README agrees with the code: every field, every setting, every default."""
 
+import json
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from pydantic import BaseModel
 
 from f5_worker import job_input
 from f5_worker.settings import Settings, load_settings
+from tests.processes import REPOSITORY, ServedApi
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 REQUESTS: Mapping[str, type[BaseModel]] = {
     "upload": job_input.UploadRequest,
@@ -113,3 +116,43 @@ def test_defaults_are_the_real_ones(variable: str, attribute: str) -> None:
     cells = next(cells for cells in rows("## Settings") if variable in names(cells[0]))
     value = getattr(Settings(), attribute)
     assert cells[1].strip("`") == (f"{value:g}" if isinstance(value, float) else str(value))
+
+
+RUN_BY = {
+    './start.sh --test_input \'{"input": {"text": "Hello from F5-TTS."}}\'': "test_load_faults.py::"
+    "test_without_the_hub_a_new_user_is_told_the_ways_out",
+    'F5TTS_MODEL=smoke ./start.sh --test_input \'{"input": {"text": "Hello from F5-TTS."}}\'': "test_start_broken.py::"
+    "test_the_true_environment_speaks",
+    "./start.sh --rp_serve_api": "test_readme.py::test_the_local_api_answers_the_readmes_request",
+    "tests/run.sh": ".ci/run",
+    "tests/run.sh -k benchmarks": ".ci/run",
+    "python3 setup_network_venv.py --check": "test_setup_network_venv.py::test_check_changes_nothing_and_tells_the_state",
+    "docker build -f Dockerfile.runpod -t YOU/f5-tts-worker .": ".github/workflows/ci.yml",
+}
+"""Every command of the README, and what runs it; the request to the local API is run below."""
+
+
+def commands() -> list[str]:
+    """The lines of the README's shell blocks, without comments."""
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_every_command_is_run_by_a_test_or_by_ci() -> None:
+    requests = [command for command in commands() if command.startswith("curl ")]
+    assert sorted(set(commands()) - set(requests)) == sorted(RUN_BY)
+    assert len(requests) == 1
+    for runner in RUN_BY.values():
+        name, _, function = runner.partition("::")
+        path = REPOSITORY / (f"tests/{name}" if function else name)
+        assert f"def {function}(" in path.read_text(encoding="utf-8") if function else path.is_file()
+
+
+def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], tmp_path: Path) -> None:
+    command = next(command for command in commands() if command.startswith("curl "))
+    with ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served:
+        line = command.replace("http://localhost:8000", served.url)
+        result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=120)
+    answer = json.loads(result.stdout)
+    assert answer["status"] == "COMPLETED"
+    assert (tmp_path / answer["output"]["audio_path"]).is_file()
