@@ -570,3 +570,18 @@ def test_the_smoke_model_is_the_real_architecture(fresh_worker: FreshWorker) -> 
     assert handler.f5tts_model is not None
     assert type(handler.f5tts_model.cfm.transformer) is load_engine().backbones[SMOKE_CONFIG["model"]["backbone"]]
     assert "smoke" in fresh_worker.speaks()["warnings"][0]
+
+
+def test_a_background_load_that_fails_is_as_a_lazy_one(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh_worker.restart(F5TTS_MODEL="F5TTS_v9_Huge", MODEL_LOADING="background")
+    loads, started = Loads(monkeypatch), list[object]()
+    monkeypatch.setattr(handler.runpod.serverless, "start", started.append)
+    handler.main()
+    for thread in threading.enumerate():
+        if thread.name == "model-loading":
+            thread.join(60)
+    assert started == [{"handler": handler.handler}]
+    answer = fresh_worker.ask(QUICK)
+    assert answer["error"].startswith("Model not available: F5TTS_MODEL='F5TTS_v9_Huge'")
+    assert answer["error"] == handler.model_load_error
+    assert loads.count == 1
