@@ -575,7 +575,7 @@ def test_the_smoke_model_is_the_real_architecture(fresh_worker: FreshWorker) -> 
 def test_a_background_load_that_fails_is_as_a_lazy_one(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh_worker.restart(F5TTS_MODEL="F5TTS_v9_Huge", MODEL_LOADING="background")
     loads, started = Loads(monkeypatch), list[object]()
-    monkeypatch.setattr(handler.runpod.serverless, "start", started.append)
+    monkeypatch.setattr("runpod.serverless.start", started.append)
     handler.main()
     for thread in threading.enumerate():
         if thread.name == "model-loading":
