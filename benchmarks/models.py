@@ -5,27 +5,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tests.processes import REPOSITORY
 
 Size = Literal["full", "smoke"]
 FULL_CONFIG = "F5TTS_v1_Base"
-# charactr/vocos-mel-24khz, the vocoder of all published F5-TTS models.
-_FULL_VOCODER: dict[str, Any] = {
-    "feature_extractor": {
-        "class_path": "vocos.feature_extractors.MelSpectrogramFeatures",
-        "init_args": {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"},
-    },
-    "backbone": {
-        "class_path": "vocos.models.VocosBackbone",
-        "init_args": {"input_channels": 100, "dim": 512, "intermediate_dim": 1536, "num_layers": 8},
-    },
-    "head": {
-        "class_path": "vocos.heads.ISTFTHead",
-        "init_args": {"dim": 512, "n_fft": 1024, "hop_length": 256, "padding": "center"},
-    },
-}
 
 
 def model_folder(size: Size, cache: Path) -> Path:
@@ -59,12 +44,14 @@ def forget_cached_pages(folder: Path) -> None:
 
 def _make(size: str, folder: Path) -> None:
     from f5_worker.model_files import load_config, official_configs
-    from f5_worker.smoke import make_model_folder
+    from f5_worker.smoke import make_model_folder, vocoder_config
 
     if size == "smoke":
         make_model_folder(folder)
     else:
-        make_model_folder(folder, {"model": dict(load_config(official_configs()[FULL_CONFIG]))}, _FULL_VOCODER)
+        config = {"model": dict(load_config(official_configs()[FULL_CONFIG]))}
+        # The size of charactr/vocos-mel-24khz, the vocoder of all published F5-TTS models.
+        make_model_folder(folder, config, vocoder_config(dim=512, intermediate_dim=1536, num_layers=8))
 
 
 if __name__ == "__main__":

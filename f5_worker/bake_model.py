@@ -6,9 +6,10 @@ start.sh sets ``F5TTS_MODEL`` to that folder where the user has set none.
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from f5_worker.model_files import locate_model
+from f5_worker.model_files import ModelFiles, locate_model
 from f5_worker.settings import load_settings
 
 
@@ -19,17 +20,11 @@ def bake_model(folder: Path) -> None:
         ModelUnavailableError, SettingsError: as ``locate_model`` and ``load_settings`` do.
     """
     files = locate_model(load_settings(os.environ))
-    layout = {
-        "config.yaml": files.config,
-        "model.safetensors": files.checkpoint,
-        "vocab.txt": files.vocab,
-        "vocos/config.yaml": files.vocoder_config,
-        "vocos/pytorch_model.bin": files.vocoder_weights,
-    }
-    for name, source in layout.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+    sources, targets = asdict(files), asdict(ModelFiles.in_folder(files.name, folder))
+    for part, source in sources.items():
+        if part != "name":
+            targets[part].parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, targets[part])
 
 
 if __name__ == "__main__":

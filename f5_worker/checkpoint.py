@@ -29,13 +29,16 @@ def read_ahead(*paths: Path) -> None:
     threading.Thread(target=read, name="read-ahead", daemon=True).start()
 
 
-def read_checkpoint(torch: Any, path: Path) -> dict[str, Any]:
+def read_checkpoint(torch: Any, path: Path, device: str = "cpu") -> dict[str, Any]:
     """The model's weights by parameter name, mapped from the file (safetensors, or a pickle read with ``weights_only``).
 
     EMA weights are taken where the file has them, without ``ema_model.`` in their names, as in upstream's ``load_checkpoint``.
+    The tensors are on the CPU; ``device`` is where they will be used.
     """
     if path.suffix == ".safetensors":
-        weights = _read_safetensors(torch, path)
+        weights = _map_safetensors(path)
+        if device == "cpu":
+            _align(torch, path, weights)
     else:
         document = read_pickle(torch, path)
         weights = document.get("ema_model_state_dict") or document.get("model_state_dict") or document
@@ -44,17 +47,22 @@ def read_checkpoint(torch: Any, path: Path) -> dict[str, Any]:
     return {name: tensor for name, tensor in named.items() if name not in ignored}
 
 
-def _read_safetensors(torch: Any, path: Path) -> dict[str, Any]:
+def _map_safetensors(path: Path) -> dict[str, Any]:
     from safetensors import safe_open
 
     with safe_open(str(path), framework="pt", device="cpu") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+
+
+def _align(torch: Any, path: Path, weights: dict[str, Any]) -> None:
+    """Give tensors that do not start at a multiple of 16 bytes memory of their own, read past the mapping.
+
+    The CPU kernels of small matrices round differently there; where tensors start depends on the length of the file's header.
+    """
     with path.open("rb", buffering=0) as raw:
         header_size = int.from_bytes(raw.read(8), "little")
         header = json.loads(raw.read(header_size))
         for name, mapped in weights.items():
-            # The CPU kernels of small matrices round differently when weights do not start at a multiple of 16 bytes, which
-            # depends on the length of the file's header: then the tensor is read into memory of its own, past the mapping.
             if mapped.data_ptr() % _KERNEL_ALIGNMENT:
                 weights[name] = torch.empty_like(mapped)
                 raw.seek(8 + header_size + header[name]["data_offsets"][0])
@@ -64,7 +72,6 @@ def _read_safetensors(torch: Any, path: Path) -> dict[str, Any]:
                     if not count:
                         raise EOFError(f"{path.name} became shorter while it was read")
                     rest = rest[count:]
-    return weights
 
 
 def read_pickle(torch: Any, path: Path) -> dict[str, Any]:

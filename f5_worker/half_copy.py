@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bootstrap.places import FOLDER
 from f5_worker import log
 
 _BLOCK = 64 * 1024
@@ -19,7 +20,7 @@ _ABANDONED_SECONDS = 3600
 
 def copy_folder(volume: Path) -> Path:
     """Where the copies lie on the network volume."""
-    return volume / "f5-tts-worker" / "fp16"
+    return volume / FOLDER / "fp16"
 
 
 def find_copy(source: Path, folder: Path) -> Path | None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from f5_worker import log
 from f5_worker.engine import real_imports
@@ -37,6 +37,18 @@ class ModelFiles:
     vocoder_config: Path
     vocoder_weights: Path
 
+    @classmethod
+    def in_folder(cls, name: str, folder: Path) -> Self:
+        """The layout of a model folder."""
+        return cls(
+            name=name,
+            config=folder / "config.yaml",
+            checkpoint=folder / "model.safetensors",
+            vocab=folder / "vocab.txt",
+            vocoder_config=folder / "vocos" / "config.yaml",
+            vocoder_weights=folder / "vocos" / "pytorch_model.bin",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _HubFile:
@@ -53,31 +65,32 @@ def locate_model(settings: Settings) -> ModelFiles:
     Raises:
         CheckpointNotFoundError, HubUnreachableError, DiskFullError, PackageMissingError: as their names say.
     """
-    folder = Path(settings.model)
-    if settings.model in official_configs():
-        config = official_configs()[settings.model]
+    folder, official = Path(settings.model), official_configs()
+    if settings.model in official:
+        config = official[settings.model]
         checkpoint = settings.ckpt_file or OFFICIAL_CHECKPOINTS.get(settings.model)
-        vocab, vocoder = settings.vocab_file, settings.vocoder_path or OFFICIAL_VOCODER
+        vocab, vocoder = settings.vocab_file or str(official_vocab()), settings.vocoder_path or OFFICIAL_VOCODER
         if checkpoint is None:
             raise CheckpointNotFoundError(
                 f"F5TTS_MODEL={settings.model} has no published checkpoint; set F5TTS_CKPT_FILE to yours, "
                 f"or use one of {', '.join(OFFICIAL_CHECKPOINTS)}."
             )
     elif folder.is_dir():
-        config = _existing(folder / "config.yaml", "F5TTS_MODEL")
-        checkpoint = settings.ckpt_file or str(folder / "model.safetensors")
-        vocab = settings.vocab_file or str(folder / "vocab.txt")
-        vocoder = settings.vocoder_path or str(folder / "vocos")
+        own = ModelFiles.in_folder(settings.model, folder)
+        config = _existing(own.config, "F5TTS_MODEL")
+        checkpoint = settings.ckpt_file or str(own.checkpoint)
+        vocab = settings.vocab_file or str(own.vocab)
+        vocoder = settings.vocoder_path or str(own.vocoder_config.parent)
     else:
         raise CheckpointNotFoundError(
-            f"F5TTS_MODEL={settings.model!r} is neither a configuration of f5-tts ({', '.join(sorted(official_configs()))}), "
+            f"F5TTS_MODEL={settings.model!r} is neither a configuration of f5-tts ({', '.join(sorted(official))}), "
             f"nor {SMOKE_MODEL}, nor a folder that exists."
         )
     get = _Fetcher(settings)
     return ModelFiles(
         name=settings.model,
         config=config,
-        vocab=get.file(vocab, "F5TTS_VOCAB_FILE") if vocab else package_folder("f5_tts") / "infer/examples/vocab.txt",
+        vocab=get.file(vocab, "F5TTS_VOCAB_FILE"),
         vocoder_config=get.file(f"{vocoder.rstrip('/')}/config.yaml", "F5TTS_VOCODER_PATH"),
         vocoder_weights=get.file(f"{vocoder.rstrip('/')}/pytorch_model.bin", "F5TTS_VOCODER_PATH"),
         checkpoint=get.file(checkpoint, "F5TTS_CKPT_FILE" if settings.ckpt_file else "F5TTS_MODEL"),
@@ -91,6 +104,15 @@ def official_configs() -> dict[str, Path]:
         PackageMissingError: when f5-tts is not installed.
     """
     return {path.stem: path for path in (package_folder("f5_tts") / "configs").glob("*.yaml")}
+
+
+def official_vocab() -> Path:
+    """The vocabulary of the official checkpoints, which f5-tts ships as an example.
+
+    Raises:
+        PackageMissingError: when f5-tts is not installed.
+    """
+    return package_folder("f5_tts") / "infer" / "examples" / "vocab.txt"
 
 
 def load_config(path: Path) -> Mapping[str, Any]:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
+from f5_worker.architecture import build_architecture
 from f5_worker.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.engine import Engine, load_engine
-from f5_worker.errors import CheckpointMismatchError, ModelUnavailableError
+from f5_worker.errors import ModelUnavailableError
 from f5_worker.half_copy import copy_folder, find_copy, keep_copy
 from f5_worker.health import NVIDIA_DRIVER
 from f5_worker.job import Stopwatch
 from f5_worker.load_errors import explain_load_error
-from f5_worker.model_files import SMOKE_MODEL, ModelFiles, load_config, locate_model
+from f5_worker.model_files import SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.settings import Settings
 
 _init_lock = threading.Lock()
@@ -34,8 +35,6 @@ class LoadedModel:
     vocab: Mapping[str, int]
     device: str
     dtype: Any
-    sample_rate: int
-    hop_length: int
     load_seconds: Mapping[str, float]
 
     @property
@@ -111,31 +110,19 @@ def pick_device(engine: Engine, settings: Settings) -> str:
 
 def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, clock: Stopwatch) -> LoadedModel:
     torch = engine.torch
-    config = load_config(files.config)
-    vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
-    mel = dict(config["mel_spec"])
-    if mel.get("mel_spec_type") != "vocos":
-        raise CheckpointMismatchError(
-            f"The model's mel_spec_type is {mel.get('mel_spec_type')!r}; this worker speaks with the vocos vocoder only."
-        )
-    backbone = engine.backbones.get(config["backbone"])
-    if backbone is None:
-        raise CheckpointMismatchError(
-            f"The model's backbone is {config['backbone']!r}; supported are {', '.join(engine.backbones)}."
-        )
     dtype = torch.float16 if device == "cuda" and torch.cuda.get_device_properties(device).major >= 7 else torch.float32
     with _no_initialisation(torch):
-        transformer = backbone(**config["arch"], text_num_embeds=vocab_size, mel_dim=mel["n_mel_channels"])
-        cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=mel, vocab_char_map=vocab)
-        vocoder = engine.Vocos.from_hparams(str(files.vocoder_config))
+        model = build_architecture(engine, files)
+    cfm, vocoder, vocab_size = model.cfm, model.vocoder, len(model.vocab)
     # Buffers that no checkpoint holds must get the model's dtype too, as upstream's load_checkpoint gives it.
     for module in cfm.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_floating_point():
                 setattr(module, name, buffer.to(dtype))
-    _fill(cfm, _weights(torch, files.checkpoint, half if dtype == torch.float16 else None), vocab_size, device, dtype)
+    weights = _weights(torch, files.checkpoint, half if dtype == torch.float16 else None, device)
+    _fill(cfm, weights, vocab_size, device, dtype)
     _fill(vocoder, read_pickle(torch, files.vocoder_weights), vocab_size, device, torch.float32)
-    for block in getattr(transformer, "transformer_blocks", ()):
+    for block in getattr(cfm.transformer, "transformer_blocks", ()):
         # Read only together with a mask, which only a batch has: see sampler.py.
         block.attn.processor.attn_mask_enabled = True
     cfm, vocoder = cfm.eval().to(device), vocoder.eval().to(device)
@@ -145,23 +132,21 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, cl
         engine=engine,
         cfm=cfm,
         vocoder=vocoder,
-        vocab=vocab,
+        vocab=model.vocab,
         device=device,
         dtype=dtype,
-        sample_rate=mel["target_sample_rate"],
-        hop_length=mel["hop_length"],
         load_seconds=clock.laps,
     )
 
 
-def _weights(torch: Any, checkpoint: Path, half: Path | None) -> dict[str, Any]:
+def _weights(torch: Any, checkpoint: Path, half: Path | None, device: str) -> dict[str, Any]:
     if half is not None:
         try:
-            return read_checkpoint(torch, half)
+            return read_checkpoint(torch, half, device)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the copy, the source is there
-            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); it is made anew")
+            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start makes it anew")
             half.unlink(missing_ok=True)
-    return read_checkpoint(torch, checkpoint)
+    return read_checkpoint(torch, checkpoint, device)
 
 
 def _copies(settings: Settings) -> Path | None:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from f5_worker.errors import PackageMissingError
+from f5_worker.load_errors import missing_package
 
 
 def package_folder(name: str) -> Path:
@@ -15,9 +15,5 @@ def package_folder(name: str) -> Path:
     spec = find_spec(name)
     locations = list(spec.submodule_search_locations or ()) if spec else []
     if not locations:
-        raise PackageMissingError(
-            f"The Python package {name} is not installed. Start the worker through start.sh, which builds the environment, "
-            "or install requirements.txt with --no-deps.",
-            package=name,
-        )
+        raise missing_package(ModuleNotFoundError(name=name))
     return Path(locations[0])

@@ -7,9 +7,9 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+from f5_worker.architecture import build_architecture
 from f5_worker.engine import Engine, load_engine
-from f5_worker.model_files import SMOKE_MODEL, ModelFiles
-from f5_worker.packages import package_folder
+from f5_worker.model_files import SMOKE_MODEL, ModelFiles, official_vocab
 
 SMOKE_CONFIG: dict[str, Any] = {
     "model": {
@@ -36,20 +36,32 @@ SMOKE_CONFIG: dict[str, Any] = {
         },
     }
 }
-_SMOKE_VOCODER: dict[str, Any] = {
-    "feature_extractor": {
-        "class_path": "vocos.feature_extractors.MelSpectrogramFeatures",
-        "init_args": {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"},
-    },
-    "backbone": {
-        "class_path": "vocos.models.VocosBackbone",
-        "init_args": {"input_channels": 100, "dim": 32, "intermediate_dim": 64, "num_layers": 2},
-    },
-    "head": {
-        "class_path": "vocos.heads.ISTFTHead",
-        "init_args": {"dim": 32, "n_fft": 1024, "hop_length": 256, "padding": "center"},
-    },
-}
+
+
+def vocoder_config(*, dim: int, intermediate_dim: int, num_layers: int) -> dict[str, Any]:
+    """A Vocos configuration of that size for F5-TTS's mel, shaped as that of charactr/vocos-mel-24khz."""
+    return {
+        "feature_extractor": {
+            "class_path": "vocos.feature_extractors.MelSpectrogramFeatures",
+            "init_args": {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"},
+        },
+        "backbone": {
+            "class_path": "vocos.models.VocosBackbone",
+            "init_args": {
+                "input_channels": 100,
+                "dim": dim,
+                "intermediate_dim": intermediate_dim,
+                "num_layers": num_layers,
+            },
+        },
+        "head": {
+            "class_path": "vocos.heads.ISTFTHead",
+            "init_args": {"dim": dim, "n_fft": 1024, "hop_length": 256, "padding": "center"},
+        },
+    }
+
+
+_SMOKE_VOCODER = vocoder_config(dim=32, intermediate_dim=64, num_layers=2)
 
 
 def make_model_folder(folder: Path, config: dict[str, Any] | None = None, vocoder: dict[str, Any] | None = None) -> ModelFiles:
@@ -65,29 +77,17 @@ def make_model_folder(folder: Path, config: dict[str, Any] | None = None, vocode
 
     engine = load_engine()
     config, vocoder = config or SMOKE_CONFIG, vocoder or _SMOKE_VOCODER
-    (folder / "vocos").mkdir(parents=True, exist_ok=True)
-    files = ModelFiles(
-        name=SMOKE_MODEL,
-        config=folder / "config.yaml",
-        checkpoint=folder / "model.safetensors",
-        vocab=folder / "vocab.txt",
-        vocoder_config=folder / "vocos" / "config.yaml",
-        vocoder_weights=folder / "vocos" / "pytorch_model.bin",
-    )
-    copyfile(package_folder("f5_tts") / "infer/examples/vocab.txt", files.vocab)
+    files = ModelFiles.in_folder(SMOKE_MODEL, folder)
+    files.vocoder_config.parent.mkdir(parents=True, exist_ok=True)
+    copyfile(official_vocab(), files.vocab)
     files.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     files.vocoder_config.write_text(yaml.safe_dump(vocoder, sort_keys=False), encoding="utf-8")
 
-    model = config["model"]
-    vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
-    backbone = engine.backbones[model["backbone"]]
-    transformer = backbone(**model["arch"], text_num_embeds=vocab_size, mel_dim=model["mel_spec"]["n_mel_channels"])
-    cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=model["mel_spec"], vocab_char_map=vocab)
-    _randomise(engine, cfm)
-    save_file({f"ema_model.{name}": tensor for name, tensor in cfm.state_dict().items()}, files.checkpoint)
-    vocos = engine.Vocos.from_hparams(str(files.vocoder_config))
-    _randomise(engine, vocos)
-    engine.torch.save(vocos.state_dict(), files.vocoder_weights)
+    model = build_architecture(engine, files)
+    _randomise(engine, model.cfm)
+    save_file({f"ema_model.{name}": tensor for name, tensor in model.cfm.state_dict().items()}, files.checkpoint)
+    _randomise(engine, model.vocoder)
+    engine.torch.save(model.vocoder.state_dict(), files.vocoder_weights)
     return files
 
 

@@ -1,0 +1,41 @@
+"""From a model's configuration and vocabulary to its modules, before any weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from f5_worker.engine import Engine
+from f5_worker.errors import CheckpointMismatchError
+from f5_worker.model_files import ModelFiles, load_config
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The modules of one model, on the CPU: ``cfm.transformer`` is the backbone, ``vocoder`` a Vocos; and its vocabulary."""
+
+    cfm: Any
+    vocoder: Any
+    vocab: Mapping[str, int]
+
+
+def build_architecture(engine: Engine, files: ModelFiles) -> Architecture:
+    """The modules that ``files`` describe, as upstream's ``load_model`` and ``load_vocoder`` build them.
+
+    Raises:
+        CheckpointMismatchError: the configuration is none, or asks for what this worker does not have.
+    """
+    config = load_config(files.config)
+    vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
+    mel = dict(config["mel_spec"])
+    if mel.get("mel_spec_type") != "vocos":
+        raise CheckpointMismatchError(
+            f"The model's mel_spec_type is {mel.get('mel_spec_type')!r}; this worker speaks with the vocos vocoder only."
+        )
+    backbone = engine.backbones.get(config["backbone"])
+    if backbone is None:
+        raise CheckpointMismatchError(
+            f"The model's backbone is {config['backbone']!r}; supported are {', '.join(engine.backbones)}."
+        )
+    transformer = backbone(**config["arch"], text_num_embeds=vocab_size, mel_dim=mel["n_mel_channels"])
+    cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=mel, vocab_char_map=vocab)
+    return Architecture(cfm, engine.Vocos.from_hparams(str(files.vocoder_config)), vocab)
