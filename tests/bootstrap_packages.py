@@ -260,7 +260,7 @@ class Start:
         """The log so far."""
         return "\n".join(self.log)
 
-    def wait_for(self, text: str, timeout: float = 30.0) -> None:
+    def wait_for(self, text: str, timeout: float = 60.0) -> None:
         """Wait until the log holds ``text``."""
         with self._news:
             found = self._news.wait_for(lambda: self._ended or text in self.text, timeout)
@@ -276,7 +276,7 @@ class Start:
     def stop(self) -> int:
         """SIGTERM, as the platform sends it; returns the exit code."""
         self.process.terminate()
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self._close()
         return code
 
@@ -284,7 +284,7 @@ class Start:
         """Wait for its end and return the report. Checks what holds for every start."""
         assert self.process.stdout is not None
         output = _read_all(self.process.stdout, timeout)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         self._close()
         assert code == 0, self.text
         interpreter, _, report = output.splitlines()
@@ -327,7 +327,7 @@ def value(interpreter: str) -> str:
     ).stdout.strip()
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     """Wait for a condition that a background process fulfils."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -54,7 +54,7 @@ class Sound:
 def sound(answer: dict[str, Any], cwd: Path | None = None) -> Sound:
     """The speech of an answer, wherever it is: behind the URL, inline, or in a file (relative to ``cwd``)."""
     if "audio_url" in answer:
-        with urllib.request.urlopen(answer["audio_url"], timeout=10) as response:
+        with urllib.request.urlopen(answer["audio_url"], timeout=60) as response:
             assert response.headers["Content-Type"] == answer["content_type"]
             data = response.read()
     elif "audio_base64" in answer:

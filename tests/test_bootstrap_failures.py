@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -88,12 +87,10 @@ def test_an_index_that_refuses_connections_with_an_older_environment(world: Worl
 
 
 def test_the_time_that_the_platform_gives(world: World) -> None:
-    make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(30)\n"})
+    make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(600)\n"})
     world.require("slow==1.0")
     (world.project / "f5_worker" / "speaks.py").write_text("import slow\n")
-    began = time.monotonic()
     report = world.start(F5_BOOTSTRAP_LIMIT="1.5").finish()
-    assert time.monotonic() - began < 15
     assert (report.status, report.cause) == ("failed", "time")
     assert "RUNPOD_INIT_TIMEOUT" in str(report.mend)
 

@@ -102,7 +102,7 @@ def test_with_s3_the_answer_is_a_url_that_serves_the_file(
     here = replace(settings, on_runpod=on_runpod, max_inline_bytes=0)
     delivery = deliver(audio_file, here, s3_config, output_format)
     assert delivery.audio_url is not None
-    served = requests.get(delivery.audio_url, timeout=10)
+    served = requests.get(delivery.audio_url, timeout=60)
     assert served.content == AUDIO
     assert served.headers["Content-Type"] == delivery.content_type == FORMATS[output_format].content_type
     assert (delivery.size, delivery.warnings) == (len(AUDIO), ())
@@ -197,7 +197,7 @@ def test_an_upload_that_breaks_off_once_is_done_again(
 ) -> None:
     with cutting_proxy(s3_server.port, sent=5_000, times=1) as endpoint:
         delivery = deliver(audio_file, settings, replace(s3_config, endpoint_url=endpoint))
-        assert requests.get(delivery.audio_url or "", timeout=10).content == AUDIO
+        assert requests.get(delivery.audio_url or "", timeout=60).content == AUDIO
     assert delivery.warnings == ()
 
 
@@ -277,12 +277,12 @@ def test_a_stored_result_is_found(
     audio_file: Path, s3_config: S3Config, kind: ResultKind, result_format: str, named: bool
 ) -> None:
     url = store_result(s3_config, audio_file, kind, JOB_ID, result_format)
-    assert requests.get(url, timeout=10).content == AUDIO
+    assert requests.get(url, timeout=60).content == AUDIO
     result = find_result(s3_config, JOB_ID, kind, result_format if named else None)
     folder = {"audio": "output", "timing": "timings"}[kind]
     assert result.key == f"{folder}/{JOB_ID}.{result_format}"
     assert (result.format, result.size, result.filename) == (result_format, len(AUDIO), f"{JOB_ID}.{result_format}")
-    served = requests.get(result.url, timeout=10)
+    served = requests.get(result.url, timeout=60)
     assert served.content == AUDIO
     assert served.headers["Content-Type"] == result.content_type == CONTENT_TYPES[kind][result_format]
     assert served.headers["Content-Disposition"].endswith(f"''{result.filename}")

@@ -212,7 +212,7 @@ def test_a_stopped_job_ends_its_work_and_the_next_one_is_done(endpoint: Endpoint
     job_id = api.submit(ENDLESS)
     wait_until_it_speaks(endpoint.environment)
     api.stop(job_id)
-    endpoint.worker.wait_for_log(f'{job_id}", "message": "The job was stopped; its work has ended"', timeout=20)
+    endpoint.worker.wait_for_log(f'{job_id}", "message": "The job was stopped; its work has ended"')
     wait_until_nothing_is_left(endpoint.environment)
     assert endpoint.ask(SPEECH)["output"]["status"] == "completed"
     assert api.attempts(job_id) == []
@@ -240,7 +240,7 @@ def wait_until_it_speaks(environment: dict[str, str], timeout: float = 60.0) -> 
         time.sleep(0.01)
 
 
-def wait_until_nothing_is_left(environment: dict[str, str], timeout: float = 10.0) -> None:
+def wait_until_nothing_is_left(environment: dict[str, str], timeout: float = 60.0) -> None:
     """The folder goes just before the log line that says so, in another thread."""
     deadline = time.monotonic() + timeout
     while temporary_files(environment):

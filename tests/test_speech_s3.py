@@ -53,7 +53,7 @@ def test_the_speech_lies_behind_a_presigned_url_and_is_there_again_by_its_job_id
     assert again["status"] == "ready"
     assert (again["filename"], again["format"]) == (f"{answer['job_id']}.{output_format}", output_format)
     assert base64_of(spoken.data) == again["audio_data"]
-    with urllib.request.urlopen(again["audio_url"], timeout=10) as response:
+    with urllib.request.urlopen(again["audio_url"], timeout=60) as response:
         assert response.headers["Content-Disposition"].startswith("attachment")
         assert response.read() == spoken.data
     by_url = on_runpod.ask({"endpoint": "download", "job_id": answer["job_id"], "inline": False})
