@@ -30,6 +30,7 @@ from typing import IO
 import pytest
 
 from bootstrap.report import Report
+from tests import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BASE_PYTHON = str(getattr(sys, "_base_executable", sys.executable))
@@ -260,7 +261,7 @@ class Start:
         """The log so far."""
         return "\n".join(self.log)
 
-    def wait_for(self, text: str, timeout: float = 60.0) -> None:
+    def wait_for(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait until the log holds ``text``."""
         with self._news:
             found = self._news.wait_for(lambda: self._ended or text in self.text, timeout)
@@ -276,15 +277,15 @@ class Start:
     def stop(self) -> int:
         """SIGTERM, as the platform sends it; returns the exit code."""
         self.process.terminate()
-        code = self.process.wait(60)
+        code = self.process.wait(PATIENCE)
         self._close()
         return code
 
-    def finish(self, timeout: float = 60.0) -> Report:
+    def finish(self, timeout: float = PATIENCE) -> Report:
         """Wait for its end and return the report. Checks what holds for every start."""
         assert self.process.stdout is not None
         output = _read_all(self.process.stdout, timeout)
-        code = self.process.wait(60)
+        code = self.process.wait(PATIENCE)
         self._close()
         assert code == 0, self.text
         interpreter, _, report = output.splitlines()
@@ -295,7 +296,7 @@ class Start:
         return found
 
     def _close(self) -> None:
-        self._reader.join(10)
+        self._reader.join(PATIENCE)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None and not stream.closed:
                 stream.close()
@@ -327,7 +328,7 @@ def value(interpreter: str) -> str:
     ).stdout.strip()
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = PATIENCE) -> None:
     """Wait for a condition that a background process fulfils."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
+from tests import PATIENCE
 from tests.job_api_http import Server
 
 RUN_LIMIT = 10_000_000
@@ -150,7 +151,7 @@ class JobApi:
             self._stops.append(job_id)
             self._changed.notify_all()
 
-    def result(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
+    def result(self, job_id: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The posted result (``output``, ``error``, ``stopPod``).
 
         Raises:
@@ -187,20 +188,20 @@ class JobApi:
         with self._changed:
             return list(self._pings)
 
-    def first_poll(self, timeout: float = 60.0, *, after: float = 0.0) -> float:
+    def first_poll(self, timeout: float = PATIENCE, *, after: float = 0.0) -> float:
         """``time.monotonic()`` of the moment (not before ``after``) when a worker first asked for a job, and so was ready."""
         return self._expect(timeout, "poll of a worker", lambda: next((at for at in self._polls if at >= after), None))
 
-    def taken(self, job_id: str, timeout: float = 60.0) -> float:
+    def taken(self, job_id: str, timeout: float = PATIENCE) -> float:
         """``time.monotonic()`` of the moment when a worker took the job."""
         return self._expect(timeout, f"worker that takes job {job_id}", lambda: self._taken.get(job_id))[1]
 
-    def wait_for_post(self, job_id: str, kind: Kind, timeout: float = 60.0) -> Post:
+    def wait_for_post(self, job_id: str, kind: Kind, timeout: float = PATIENCE) -> Post:
         """The first accepted post of this kind for the job."""
         what = f"{kind} post for job {job_id}"
         return self._expect(timeout, what, lambda: next((p for p in self._posts if (p.job_id, p.kind) == (job_id, kind)), None))
 
-    def wait_for_ping(self, job_id: str, timeout: float = 60.0) -> Ping:
+    def wait_for_ping(self, job_id: str, timeout: float = PATIENCE) -> Ping:
         """The first heartbeat that names the job as in progress."""
         what = f"heartbeat that names job {job_id}"
         return self._expect(timeout, what, lambda: next((p for p in self._pings if job_id in p.job_ids), None))

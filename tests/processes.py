@@ -31,6 +31,7 @@ from typing import Any, Self
 import pytest
 import runpod
 
+from tests import PATIENCE
 from tests.job_api import JobApi
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -100,7 +101,7 @@ def run_once(
     env: Mapping[str, str],
     cwd: Path,
     command: Sequence[str] = HANDLER,
-    timeout: float = 120.0,
+    timeout: float = PATIENCE,
 ) -> CompletedRun:
     """Run one local job with ``--test_input``; with ``None``, the job in the ``test_input.json`` of ``cwd``.
 
@@ -175,7 +176,7 @@ class _Process:
         size = os.fstat(self._output.fileno()).st_size
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
-    def wait(self, timeout: float = 60.0) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for its end and return the exit code.
 
         Raises:
@@ -186,7 +187,7 @@ class _Process:
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"still running after {timeout:g} s; its log ends:\n{_tail(self.log)}") from None
 
-    def wait_for_log(self, text: str, timeout: float = 60.0) -> None:
+    def wait_for_log(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait until ``text`` stands in the log.
 
         Raises:
@@ -233,7 +234,7 @@ class WorkerProcess(_Process):
         super().__init__(command, {**api.environment(skip_fitness_checks=skip_fitness_checks), **env}, cwd)
         self.api = api
 
-    def ready(self, timeout: float = 60.0) -> float:
+    def ready(self, timeout: float = PATIENCE) -> float:
         """Wait until it asks for jobs; returns the seconds from its start to that moment.
 
         Raises:
@@ -249,7 +250,7 @@ class WorkerProcess(_Process):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"no poll within {timeout:g} s; the log ends:\n{_tail(self.log)}") from None
 
-    def wait_for_start(self, job_id: str, timeout: float = 60.0) -> None:
+    def wait_for_start(self, job_id: str, timeout: float = PATIENCE) -> None:
         """Wait until the handler has the job. A stop signal before that is lost: the SDK takes a job up to 0.1 s earlier.
 
         Raises:
@@ -258,7 +259,7 @@ class WorkerProcess(_Process):
         """
         self.wait_for_log(f'"requestId": "{job_id}", "message": "Started."', timeout)
 
-    def result(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
+    def result(self, job_id: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The job's posted result.
 
         Raises:
@@ -283,7 +284,7 @@ class ServedApi(_Process):
     """
 
     def __init__(
-        self, *, env: Mapping[str, str], cwd: Path, command: Sequence[str] = HANDLER, start_timeout: float = 60.0
+        self, *, env: Mapping[str, str], cwd: Path, command: Sequence[str] = HANDLER, start_timeout: float = PATIENCE
     ) -> None:
         self.port = free_port()
         self.start_timeout = start_timeout
@@ -309,7 +310,7 @@ class ServedApi(_Process):
         """``http://127.0.0.1:PORT``."""
         return f"http://127.0.0.1:{self.port}"
 
-    def runsync(self, job_input: Mapping[str, Any], timeout: float = 60.0) -> dict[str, Any]:
+    def runsync(self, job_input: Mapping[str, Any], timeout: float = PATIENCE) -> dict[str, Any]:
         """Run a job at once: ``{"id", "status", "output"}``, or ``{"id", "status": "FAILED", "error"}``.
 
         ``endpoint.run_sync`` is what callers use; it returns the output alone, and ``None`` for a failed job.
@@ -320,14 +321,14 @@ class ServedApi(_Process):
         """Hand in a job and return its id. The server runs it when ``status`` is asked for."""
         return str(self._post("run", {"input": dict(job_input)}, 10.0)["id"])
 
-    def status(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
+    def status(self, job_id: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Run a job that was handed in; the answer is shaped as that of ``runsync``.
 
         It is a POST: the client's own ``Job.status()`` sends GET, as the platform wants, and the local server answers 405.
         """
         return self._post(f"status/{job_id}", {}, timeout)
 
-    def stream(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
+    def stream(self, job_id: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Run a job that was handed in to a generator handler: ``{"id", "status", "stream": [{"output": ...}, ...]}``."""
         return self._post(f"stream/{job_id}", {}, timeout)
 

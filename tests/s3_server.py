@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from f5_worker.settings import S3Config
+from tests import PATIENCE
 
 BUCKET = "voicebox"
-_START_SECONDS = 60
 _PORT_TRIES = 3
 
 
@@ -165,7 +165,7 @@ def _wait_until_ready(server: S3Server, process: subprocess.Popen[bytes]) -> boo
         region_name="us-east-1",
         config=Config(signature_version="s3v4", retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
     )
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             return False
@@ -177,7 +177,7 @@ def _wait_until_ready(server: S3Server, process: subprocess.Popen[bytes]) -> boo
             return process.poll() is None  # else a server of another test session has the port, and answered
         except (BotoCoreError, ClientError):
             time.sleep(0.2)
-    raise RuntimeError(f"SeaweedFS was not ready within {_START_SECONDS} s")
+    raise RuntimeError(f"SeaweedFS was not ready within {PATIENCE:g} s")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from bootstrap.in_use import hold_environment
 from bootstrap.report import VARIABLE, Report
+from tests import PATIENCE
 from tests.bootstrap_packages import Start, World, make_wheel, many_files, tiny_world, value, wait_until
 
 __all__ = ["tiny_world"]  # fixtures that come from the helpers
@@ -136,7 +137,7 @@ def test_a_stopped_builder_hands_over_at_once(slow_world: World) -> None:
 def test_clocks_an_hour_apart_change_nothing(slow_world: World) -> None:
     starts = [slow_world.start(clock_shift=shift) for shift in (-3600.0, 3600.0, 0.0)]
     builder = None
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while builder is None and time.monotonic() < deadline:
         builder = next((start for start in starts if "installing" in start.text), None)
         time.sleep(0.01)

@@ -13,6 +13,7 @@ import runpod
 
 import s3_utils
 from f5_worker.settings import S3Config
+from tests import PATIENCE
 from tests.bare_python import handler_with
 from tests.fresh_worker import LONG_TEXT, QUICK, base64_of, said_in, sound
 from tests.job_api import JobApi
@@ -232,7 +233,7 @@ def test_sigterm_in_mid_job_posts_the_speech_and_exits_0(job_api: JobApi, enviro
     assert temporary_files(environment) == []
 
 
-def wait_until_it_speaks(environment: dict[str, str], timeout: float = 60.0) -> None:
+def wait_until_it_speaks(environment: dict[str, str], timeout: float = PATIENCE) -> None:
     """A job's folder is made when its reference is there and its speech begins."""
     deadline = time.monotonic() + timeout
     while not any(name.startswith("f5-tts-") for name in temporary_files(environment)):
@@ -240,7 +241,7 @@ def wait_until_it_speaks(environment: dict[str, str], timeout: float = 60.0) -> 
         time.sleep(0.01)
 
 
-def wait_until_nothing_is_left(environment: dict[str, str], timeout: float = 60.0) -> None:
+def wait_until_nothing_is_left(environment: dict[str, str], timeout: float = PATIENCE) -> None:
     """The folder goes just before the log line that says so, in another thread."""
     deadline = time.monotonic() + timeout
     while temporary_files(environment):

@@ -20,6 +20,7 @@ from f5_worker import model_loading
 from f5_worker.engine import load_engine
 from f5_worker.settings import S3Config, Settings
 from f5_worker.smoke import SMOKE_CONFIG, make_model_folder
+from tests import PATIENCE
 from tests.fresh_worker import LONG_TEXT, QUICK, FreshWorker, base64_of, sound
 from tests.processes import REPOSITORY
 from tests.sounds import silence, sound_file, voice
@@ -28,7 +29,9 @@ from tests.sounds import silence, sound_file, voice
 def run_script(source: str, environment: dict[str, str], *arguments: str) -> str:
     """The output of ``source`` in a Python of its own, in the repository."""
     command = [sys.executable, "-c", source, *arguments]
-    run = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -68,7 +71,7 @@ class Gate:
         self.steps += 1
         if self.steps == self.at:
             self.reached.set()
-            assert self.open.wait(60)
+            assert self.open.wait(PATIENCE)
 
     async def wait(self) -> None:
         assert await asyncio.to_thread(self.reached.wait, 60)
@@ -186,7 +189,7 @@ def test_of_many_first_requests_one_loads_and_the_others_wait(
 
     def wait_for_all() -> None:
         for _ in range(callers):
-            assert arrived.acquire(timeout=60)
+            assert arrived.acquire(timeout=PATIENCE)
 
     def first_request() -> None:
         arrived.release()
@@ -388,7 +391,7 @@ def test_while_one_job_speaks_others_are_answered_or_wait_and_may_be_stopped(fre
         return await speaking
 
     with steps(1) as gate:
-        assert asyncio.run(asyncio.wait_for(three_jobs(gate), 60))["status"] == "completed"
+        assert asyncio.run(asyncio.wait_for(three_jobs(gate), PATIENCE))["status"] == "completed"
         assert gate.steps == 2
     assert fresh_worker.left_behind() == []
 
@@ -579,7 +582,7 @@ def test_a_background_load_that_fails_is_as_a_lazy_one(fresh_worker: FreshWorker
     handler.main()
     for thread in threading.enumerate():
         if thread.name == "model-loading":
-            thread.join(60)
+            thread.join(PATIENCE)
     assert started == [{"handler": handler.handler}]
     answer = fresh_worker.ask(QUICK)
     assert answer["error"].startswith("Model not available: F5TTS_MODEL='F5TTS_v9_Huge'")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests import PATIENCE
 from tests.job_api import JobApi
 from tests.processes import ServedApi, WorkerProcess, clean_environment, run_once, temporary_files
 
@@ -377,7 +378,7 @@ time.sleep(600)
         with pytest.raises(TimeoutError, match="child started"):
             worker.wait(timeout=0.1)
     assert worker.exit_code == -signal.SIGKILL
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while living_members(worker.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert living_members(worker.pid) == []

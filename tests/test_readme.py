@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from f5_worker import job_input
 from f5_worker.settings import Settings, load_settings
+from tests import PATIENCE
 from tests.processes import REPOSITORY, ServedApi
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -152,7 +153,7 @@ def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], 
     command = next(command for command in commands() if command.startswith("curl "))
     with ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served:
         line = command.replace("http://localhost:8000", served.url)
-        result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=120)
+        result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=PATIENCE)
     answer = json.loads(result.stdout)
     assert answer["status"] == "COMPLETED"
     assert (tmp_path / answer["output"]["audio_path"]).is_file()

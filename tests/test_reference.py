@@ -21,6 +21,7 @@ from f5_worker.reference import (
     read_reference,
 )
 from f5_worker.settings import Settings
+from tests import PATIENCE
 from tests.sounds import HTML_PAGE, Samples, container_file, image_file, silence, sound_file, voice
 
 SETTINGS = Settings()
@@ -324,7 +325,7 @@ def test_many_threads_share_a_cache() -> None:
 
     def work(start: int) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(PATIENCE)
             for step in range(12):
                 number = (start + step) % len(_CLIPS)
                 clip = cache.with_transcript(_cached(cache, number), lambda samples: f"heard {len(samples)}")
@@ -337,6 +338,6 @@ def test_many_threads_share_a_cache() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert not failures
     assert len(cache) <= 4

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import PATIENCE
+
 SCRIPT = """
 import sys
 import torchdiffeq  # before the engine, so that CFM.sample keeps its real solver
@@ -42,7 +44,7 @@ def test_equals_upstream_for_every_schedule(smoke_folder: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         cwd=Path(__file__).parents[1],
     )
     assert result.stdout.splitlines()[-1] == "DIFFERENT []"

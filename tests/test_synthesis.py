@@ -32,6 +32,7 @@ from f5_worker.synthesis import (
     remove_long_silences,
     synthesise,
 )
+from tests import PATIENCE
 
 REF_TEXT = "Some call me nature, others call me mother nature. "
 LONG_TEXT = (
@@ -84,7 +85,7 @@ def stock(smoke_folder: Path, reference: Samples, tmp_path_factory: pytest.TempP
     request = folder / "request.json"
     request.write_text(json.dumps({"model_folder": str(smoke_folder), "jobs": jobs}), encoding="utf-8")
     script = Path(__file__).with_name("stock_f5tts.py")
-    subprocess.run([sys.executable, str(script), str(request), str(folder)], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, str(script), str(request), str(folder)], check=True, capture_output=True, timeout=PATIENCE)
     return {name: np.load(folder / f"{number}.npy") for number, name in enumerate(PARITY)}
 
 

@@ -22,6 +22,7 @@ from f5_worker.errors import (
     SynthesisError,
 )
 from f5_worker.transcription import Transcriber
+from tests import PATIENCE
 from tests.sounds import Samples, voice
 from tests.tiny_whisper import TRANSCRIPT_WORDS, WORDS, make_tiny_whisper
 
@@ -163,14 +164,14 @@ def test_several_at_once_load_it_once(tiny_whisper: Path) -> None:
     texts: list[str] = []
 
     def work() -> None:
-        started.wait(10)
+        started.wait(PATIENCE)
         texts.append(transcriber.transcribe(voice(2.0)))
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert loads == [str(tiny_whisper)]
     assert len(texts) == 6
     assert len(set(texts)) == 1
