@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from f5_worker.sdk_environment import prepare_sdk_environment
+from f5_worker.sdk_environment import prepare_sdk_environment, processor_name_from_kernel
 
 _sdk_problems = prepare_sdk_environment(os.environ)
-
-import runpod  # noqa: E402 - reads the environment that the line above prepares
+with processor_name_from_kernel():
+    import runpod  # reads the environment that the line above prepares
 
 from bootstrap.in_use import hold_environment  # noqa: E402
 from bootstrap.report import Report as BootstrapReport  # noqa: E402
