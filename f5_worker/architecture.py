@@ -6,7 +6,11 @@ from typing import Any
 
 from f5_worker.engine import Engine
 from f5_worker.errors import CheckpointMismatchError
+from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model_files import ModelFiles, load_config
+
+# What durations, times and the output file rest on.
+_MEL_SPEC = {"mel_spec_type": "vocos", "target_sample_rate": SAMPLE_RATE, "hop_length": HOP_LENGTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,12 @@ def build_architecture(engine: Engine, files: ModelFiles) -> Architecture:
     config = load_config(files.config)
     vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
     mel = dict(config["mel_spec"])
-    if mel.get("mel_spec_type") != "vocos":
-        raise CheckpointMismatchError(
-            f"The model's mel_spec_type is {mel.get('mel_spec_type')!r}; this worker speaks with the vocos vocoder only."
-        )
+    for name, value in _MEL_SPEC.items():
+        if mel.get(name) != value:
+            raise CheckpointMismatchError(
+                f"The model's {name} is {mel.get(name)!r}, not {value!r}; this worker speaks with the vocos vocoder for "
+                f"{SAMPLE_RATE:,} Hz only, so choose a model that was trained for that one."
+            )
     backbone = engine.backbones.get(config["backbone"])
     if backbone is None:
         raise CheckpointMismatchError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from f5_worker.audio_files import decode_audio, resample
 from f5_worker.errors import PackageMissingError, ReferenceClipError
+from f5_worker.mel import SAMPLE_RATE
 from f5_worker.packages import package_folder
 from f5_worker.reference_text import check_ref_text, finish_ref_text
 from f5_worker.settings import Settings
@@ -21,7 +22,6 @@ from f5_worker.settings import Settings
 if TYPE_CHECKING:
     from f5_worker.audio_files import Samples
 
-SAMPLE_RATE = 24_000  # Hz; of every F5-TTS model
 MIN_SECONDS = 1.0
 MAX_SECONDS = 12.0  # what F5-TTS clips a reference to
 MAX_SECONDS_WITH_TEXT = 15.0  # a clip is not cut under its transcript

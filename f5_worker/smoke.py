@@ -9,6 +9,7 @@ from typing import Any
 
 from f5_worker.architecture import build_architecture
 from f5_worker.engine import Engine, load_engine
+from f5_worker.mel import HOP_LENGTH, N_FFT, N_MEL_CHANNELS, SAMPLE_RATE
 from f5_worker.model_files import SMOKE_MODEL, ModelFiles, official_vocab
 
 SMOKE_CONFIG: dict[str, Any] = {
@@ -27,11 +28,11 @@ SMOKE_CONFIG: dict[str, Any] = {
             "conv_layers": 2,
         },
         "mel_spec": {
-            "target_sample_rate": 24000,
-            "n_mel_channels": 100,
-            "hop_length": 256,
-            "win_length": 1024,
-            "n_fft": 1024,
+            "target_sample_rate": SAMPLE_RATE,
+            "n_mel_channels": N_MEL_CHANNELS,
+            "hop_length": HOP_LENGTH,
+            "win_length": N_FFT,
+            "n_fft": N_FFT,
             "mel_spec_type": "vocos",
         },
     }
@@ -40,15 +41,16 @@ SMOKE_CONFIG: dict[str, Any] = {
 
 def vocoder_config(*, dim: int, intermediate_dim: int, num_layers: int) -> dict[str, Any]:
     """A Vocos configuration of that size for F5-TTS's mel, shaped as that of charactr/vocos-mel-24khz."""
+    frames = {"n_fft": N_FFT, "hop_length": HOP_LENGTH, "padding": "center"}
     return {
         "feature_extractor": {
             "class_path": "vocos.feature_extractors.MelSpectrogramFeatures",
-            "init_args": {"sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center"},
+            "init_args": {"sample_rate": SAMPLE_RATE, "n_mels": N_MEL_CHANNELS, **frames},
         },
         "backbone": {
             "class_path": "vocos.models.VocosBackbone",
             "init_args": {
-                "input_channels": 100,
+                "input_channels": N_MEL_CHANNELS,
                 "dim": dim,
                 "intermediate_dim": intermediate_dim,
                 "num_layers": num_layers,
@@ -56,7 +58,7 @@ def vocoder_config(*, dim: int, intermediate_dim: int, num_layers: int) -> dict[
         },
         "head": {
             "class_path": "vocos.heads.ISTFTHead",
-            "init_args": {"dim": dim, "n_fft": 1024, "hop_length": 256, "padding": "center"},
+            "init_args": {"dim": dim, **frames},
         },
     }
 

@@ -12,14 +12,13 @@ from f5_worker import log
 from f5_worker.batching import frames_that_fit, plan_batches
 from f5_worker.errors import InputError, SynthesisError
 from f5_worker.gpu_faults import gpu_faults
+from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model_loading import LoadedModel
 from f5_worker.sampler import Guidance, Utterance, sample_mels
 from f5_worker.text import split_text
 
 Samples = NDArray[np.float32]
 
-SAMPLE_RATE = 24_000
-HOP_LENGTH = 256
 MODEL_SECONDS = 30.0
 # Upstream fills 22 of the model's 30 s (infer_process, ``max_chars``); speech near the end of the training length gets worse.
 TARGET_SECONDS = 22.0

@@ -11,11 +11,11 @@ from f5_worker.errors import HubUnreachableError, ModelUnavailableError, Referen
 from f5_worker.gpu_faults import gpu_faults
 from f5_worker.load_errors import explain_load_error
 from f5_worker.load_once import LoadOnce
+from f5_worker.mel import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from f5_worker.audio_files import Samples
 
-_REFERENCE_RATE = 24_000
 _WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be transcribed."
 
 
@@ -62,7 +62,7 @@ class Transcriber:
         pipeline = self._pipeline.get()
         import torch
 
-        audio = resample(samples, _REFERENCE_RATE, pipeline.feature_extractor.sampling_rate)
+        audio = resample(samples, SAMPLE_RATE, pipeline.feature_extractor.sampling_rate)
         mend = f"choose a larger GPU. {_WAY_OUT}"
         with gpu_faults(torch, "while the reference clip was transcribed", mend), torch.inference_mode():
             result = pipeline(audio, generate_kwargs=_generate_options(pipeline))

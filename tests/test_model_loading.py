@@ -159,14 +159,20 @@ class TestFaults:
             load(folder)
 
     @pytest.mark.parametrize(
-        ("part", "value", "said"), [("backbone", "MMDiT", "MMDiT"), ("mel", "bigvgan", "vocos vocoder only")]
+        ("part", "name", "value", "said"),
+        [
+            ((), "backbone", "MMDiT", "backbone is 'MMDiT'"),
+            (("mel_spec",), "mel_spec_type", "bigvgan", "mel_spec_type is 'bigvgan', not 'vocos'"),
+            (("mel_spec",), "target_sample_rate", 44100, "target_sample_rate is 44100, not 24000"),
+            (("mel_spec",), "hop_length", None, "hop_length is None, not 256"),
+        ],
     )
-    def test_what_is_not_supported(self, folder: Path, part: str, value: str, said: str) -> None:
+    def test_what_is_not_supported(self, folder: Path, part: tuple[str, ...], name: str, value: object, said: str) -> None:
         config = yaml.safe_load((folder / "config.yaml").read_text())
-        if part == "backbone":
-            config["model"]["backbone"] = value
-        else:
-            config["model"]["mel_spec"]["mel_spec_type"] = value
+        place = config["model"]
+        for step in part:
+            place = place[step]
+        place[name] = value
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         with pytest.raises(CheckpointMismatchError, match=said):
             load(folder)

@@ -16,13 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from f5_worker.errors import InputError, JobStopped, SynthesisError
+from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model_loading import LoadedModel
 from f5_worker.reference import read_reference
 from f5_worker.settings import Settings
 from f5_worker.synthesis import (
-    HOP_LENGTH,
     MODEL_SECONDS,
-    SAMPLE_RATE,
     ChunkPlan,
     Samples,
     SpeechOptions,
