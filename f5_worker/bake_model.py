@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from f5_worker.model_files import ModelFiles, locate_model
+from f5_worker.model_files import PICKLED_CHECKPOINT, ModelFiles, locate_model
 from f5_worker.settings import load_settings
 
 
@@ -21,6 +21,8 @@ def bake_model(folder: Path) -> None:
     """
     files = locate_model(load_settings(os.environ))
     sources, targets = asdict(files), asdict(ModelFiles.in_folder(files.name, folder))
+    if files.checkpoint.suffix != ".safetensors":
+        targets["checkpoint"] = folder / PICKLED_CHECKPOINT
     for part, source in sources.items():
         if part != "name":
             targets[part].parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ OFFICIAL_CHECKPOINTS: Mapping[str, str] = {
 }
 OFFICIAL_VOCODER = "hf://charactr/vocos-mel-24khz"
 SMOKE_MODEL = "smoke"
+PICKLED_CHECKPOINT = "model.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,12 @@ class ModelFiles:
 
     @classmethod
     def in_folder(cls, name: str, folder: Path) -> Self:
-        """The layout of a model folder."""
+        """The layout of a model folder; the checkpoint is a pickle where there is no ``model.safetensors``."""
+        checkpoint, pickled = folder / "model.safetensors", folder / PICKLED_CHECKPOINT
         return cls(
             name=name,
             config=folder / "config.yaml",
-            checkpoint=folder / "model.safetensors",
+            checkpoint=pickled if pickled.is_file() and not checkpoint.is_file() else checkpoint,
             vocab=folder / "vocab.txt",
             vocoder_config=folder / "vocos" / "config.yaml",
             vocoder_weights=folder / "vocos" / "pytorch_model.bin",
@@ -138,8 +140,9 @@ def load_config(path: Path) -> Mapping[str, Any]:
 def _existing(path: Path, setting: str) -> Path:
     if not path.is_file():
         raise CheckpointNotFoundError(
-            f"{setting}: there is no file {path.parent.name}/{path.name}; a model folder holds config.yaml, model.safetensors, "
-            "vocab.txt, vocos/config.yaml and vocos/pytorch_model.bin, and single files are set by their full path."
+            f"{setting}: there is no file {path.parent.name}/{path.name}; a model folder holds config.yaml, model.safetensors "
+            f"(or {PICKLED_CHECKPOINT}), vocab.txt, vocos/config.yaml and vocos/pytorch_model.bin; single files are set by "
+            "their full path."
         )
     return path
 
