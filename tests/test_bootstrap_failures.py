@@ -1,6 +1,7 @@
 """What can go wrong with an environment, with real file systems, indexes and Pythons: each ends in a report."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -213,7 +214,7 @@ def test_uv_is_fetched_with_pip(no_uv_world: World, pythons: dict[str, str], pip
     """From an index that has a package with uv in it."""
     no_uv_world.python = pythons[pip]
     script = f"uv-{UV_VERSION}.data/scripts/uv"
-    make_wheel(no_uv_world.wheels, "uv", UV_VERSION, {script: f'#!/bin/sh\nexec {find_uv()} "$@"\n'})
+    make_wheel(no_uv_world.wheels, "uv", UV_VERSION, {script: f'#!/bin/sh\nexec {shlex.quote(str(find_uv()))} "$@"\n'})
     start = no_uv_world.start()
     report = start.finish()
     assert (report.status, value(report.interpreter)) == ("built", "1"), start.text
