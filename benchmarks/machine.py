@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from f5_worker.sdk_environment import processor_name
+
 
 def describe_machine(files: Path) -> dict[str, Any]:
     """Processor, cores, memory (bytes), GPU, system, and the file system that ``files`` lie on."""
     return {
-        "cpu": _cpu(),
+        "cpu": processor_name() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpu": _gpu(),
@@ -27,13 +29,6 @@ def in_words(machine: dict[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['cpu']}, {machine['memory'] / 2**30:.0f} GiB, "
         f"{machine['gpu'] or 'no GPU'}, {machine['disk']}, {machine['system']}, Python {machine['python']}"
     )
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _gpu() -> str | None:

@@ -6,7 +6,7 @@ start.sh sets ``F5TTS_MODEL`` to that folder where the user has set none.
 import os
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import fields, replace
 from pathlib import Path
 
 from f5_worker.model_files import PICKLED_CHECKPOINT, ModelFiles, locate_model
@@ -20,13 +20,14 @@ def bake_model(folder: Path) -> None:
         ModelUnavailableError, SettingsError: as ``locate_model`` and ``load_settings`` do.
     """
     files = locate_model(load_settings(os.environ))
-    sources, targets = asdict(files), asdict(ModelFiles.in_folder(files.name, folder))
+    layout = ModelFiles.in_folder(files.name, folder)
     if files.checkpoint.suffix != ".safetensors":
-        targets["checkpoint"] = folder / PICKLED_CHECKPOINT
-    for part, source in sources.items():
-        if part != "name":
-            targets[part].parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, targets[part])
+        layout = replace(layout, checkpoint=folder / PICKLED_CHECKPOINT)
+    for part in fields(ModelFiles):
+        if part.name != "name":
+            target: Path = getattr(layout, part.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(getattr(files, part.name), target)
 
 
 if __name__ == "__main__":

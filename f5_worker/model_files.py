@@ -40,12 +40,11 @@ class ModelFiles:
 
     @classmethod
     def in_folder(cls, name: str, folder: Path) -> Self:
-        """The layout of a model folder; the checkpoint is a pickle where there is no ``model.safetensors``."""
-        checkpoint, pickled = folder / "model.safetensors", folder / PICKLED_CHECKPOINT
+        """The layout of a model folder. Where it has no ``model.safetensors``, ``PICKLED_CHECKPOINT`` is read."""
         return cls(
             name=name,
             config=folder / "config.yaml",
-            checkpoint=pickled if pickled.is_file() and not checkpoint.is_file() else checkpoint,
+            checkpoint=folder / "model.safetensors",
             vocab=folder / "vocab.txt",
             vocoder_config=folder / "vocos" / "config.yaml",
             vocoder_weights=folder / "vocos" / "pytorch_model.bin",
@@ -78,9 +77,10 @@ def locate_model(settings: Settings) -> ModelFiles:
                 f"or use one of {', '.join(OFFICIAL_CHECKPOINTS)}."
             )
     elif folder.is_dir():
-        own = ModelFiles.in_folder(settings.model, folder)
+        own, pickled = ModelFiles.in_folder(settings.model, folder), folder / PICKLED_CHECKPOINT
         config = _existing(own.config, "F5TTS_MODEL")
-        checkpoint = settings.ckpt_file or str(own.checkpoint)
+        is_pickled = pickled.is_file() and not own.checkpoint.is_file()
+        checkpoint = settings.ckpt_file or str(pickled if is_pickled else own.checkpoint)
         vocab = settings.vocab_file or str(own.vocab)
         vocoder = settings.vocoder_path or str(own.vocoder_config.parent)
     else:

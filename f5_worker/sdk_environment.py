@@ -43,18 +43,18 @@ def processor_name_from_kernel() -> Iterator[None]:
     except ModuleNotFoundError:
         yield
         return
-    query = cpuinfo.get_cpu_info
-    cpuinfo.get_cpu_info = _processor_name
+    query, name = cpuinfo.get_cpu_info, processor_name()
+    cpuinfo.get_cpu_info = lambda: {"brand_raw": name} if name else {}
     try:
         yield
     finally:
         cpuinfo.get_cpu_info = query
 
 
-def _processor_name() -> dict[str, str]:
+def processor_name() -> str | None:
+    """The processor's name as the kernel tells it; ``None`` where it does not, as on ARM."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return {}
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {"brand_raw": names[0]} if names else {}
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)

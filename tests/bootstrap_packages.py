@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -326,14 +326,6 @@ def value(interpreter: str) -> str:
     return subprocess.run(
         [interpreter, "-c", "import tiny; print(tiny.value)"], capture_output=True, check=True, text=True
     ).stdout.strip()
-
-
-def wait_until(condition: Callable[[], object], timeout: float = PATIENCE) -> None:
-    """Wait for a condition that a background process fulfils."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def read_only(command: list[str], *folders: Path) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from bootstrap.installers import UV_VERSION
 from bootstrap.report import REFRESH_BASE, refresh_after
+from tests import wait_until
 from tests.bootstrap_packages import (
     BASE_PYTHON,
     REPOSITORY,
@@ -23,7 +24,6 @@ from tests.bootstrap_packages import (
     tiny_world,
     tmpfs,
     value,
-    wait_until,
 )
 
 __all__ = ["tiny_world", "tmpfs"]  # fixtures that come from the helpers

@@ -9,8 +9,8 @@ import pytest
 
 from bootstrap.in_use import hold_environment
 from bootstrap.report import VARIABLE, Report
-from tests import PATIENCE
-from tests.bootstrap_packages import Start, World, make_wheel, many_files, tiny_world, value, wait_until
+from tests import PATIENCE, wait_until
+from tests.bootstrap_packages import Start, World, make_wheel, many_files, tiny_world, value
 
 __all__ = ["tiny_world"]  # fixtures that come from the helpers
 

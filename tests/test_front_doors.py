@@ -1,7 +1,6 @@
 """The worker as its users meet it: a local job, the SDK's local API, and the real job loop, each in a process of its own."""
 
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import runpod
 
 import s3_utils
 from f5_worker.settings import S3Config
-from tests import PATIENCE
+from tests import wait_until
 from tests.bare_python import handler_with
 from tests.fresh_worker import LONG_TEXT, QUICK, base64_of, said_in, sound
 from tests.job_api import JobApi
@@ -233,20 +232,14 @@ def test_sigterm_in_mid_job_posts_the_speech_and_exits_0(job_api: JobApi, enviro
     assert temporary_files(environment) == []
 
 
-def wait_until_it_speaks(environment: dict[str, str], timeout: float = PATIENCE) -> None:
+def wait_until_it_speaks(environment: dict[str, str]) -> None:
     """A job's folder is made when its reference is there and its speech begins."""
-    deadline = time.monotonic() + timeout
-    while not any(name.startswith("f5-tts-") for name in temporary_files(environment)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: any(name.startswith("f5-tts-") for name in temporary_files(environment)))
 
 
-def wait_until_nothing_is_left(environment: dict[str, str], timeout: float = PATIENCE) -> None:
+def wait_until_nothing_is_left(environment: dict[str, str]) -> None:
     """The folder goes just before the log line that says so, in another thread."""
-    deadline = time.monotonic() + timeout
-    while temporary_files(environment):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not temporary_files(environment))
 
 
 # A worker that cannot speak

@@ -63,6 +63,14 @@ open(sys.argv[1], "w").write(json.dumps(report))
 """
 
 
+def reported(source: str, folder: Path, **variables: str) -> Any:
+    """What ``source``, in a Python of its own in ``folder``, wrote as JSON into the file that its argument names."""
+    report = folder / "report.json"
+    environment = clean_environment(folder, PYTHONPATH=str(REPOSITORY), **variables)
+    subprocess.run([sys.executable, "-c", source, str(report)], cwd=folder, env=environment, check=True, timeout=PATIENCE)
+    return json.loads(report.read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """Modules by name: all of them, and what came on top of the SDK and torch by the engine and by the whole first request."""
@@ -76,12 +84,7 @@ class Imported:
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Imported:
     """What a process has imported when it has spoken once, with the smoke model."""
     folder = tmp_path_factory.mktemp("first-request")
-    environment = clean_environment(folder, F5TTS_MODEL="smoke", F5TTS_DEVICE="cpu", PYTHONPATH=str(REPOSITORY))
-    report = folder / "report.json"
-    subprocess.run(
-        [sys.executable, "-c", FIRST_REQUEST, str(report)], cwd=folder, env=environment, check=True, timeout=PATIENCE
-    )
-    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    found = reported(FIRST_REQUEST, folder, F5TTS_MODEL="smoke", F5TTS_DEVICE="cpu")
     assert found["answer"].get("status") == "completed", found["answer"]
     return Imported(found["everything"], found["engine"], found["request"])
 
@@ -128,10 +131,7 @@ open(sys.argv[1], "w").write(json.dumps(sorted(asked)))
 
 
 def test_every_stand_in_is_wanted_by_somebody(tmp_path: Path) -> None:
-    asked = tmp_path / "asked.json"
-    environment = clean_environment(tmp_path, PYTHONPATH=str(REPOSITORY))
-    subprocess.run([sys.executable, "-c", ASKED_FOR, str(asked)], cwd=tmp_path, env=environment, check=True, timeout=PATIENCE)
-    wanted = set(json.loads(asked.read_text(encoding="utf-8")))
+    wanted = set(reported(ASKED_FOR, tmp_path))
     parents = {name.rpartition(".")[0] for name in wanted}
     assert [name for name in STAND_INS if name not in wanted | parents] == []
 
@@ -149,9 +149,7 @@ with open(sys.argv[1], "w") as report:
 
 
 def test_the_sdk_is_imported_without_a_second_python_that_times_the_processor(tmp_path: Path) -> None:
-    report, environment = tmp_path / "report.json", clean_environment(tmp_path, PYTHONPATH=str(REPOSITORY))
-    subprocess.run([sys.executable, "-c", PROCESSOR, str(report)], cwd=tmp_path, env=environment, check=True, timeout=PATIENCE)
-    started, module, processor = json.loads(report.read_text(encoding="utf-8"))
+    started, module, processor = reported(PROCESSOR, tmp_path)
     assert set(started) <= {"file", "uname"}  # py-cpuinfo's own import: 10 ms
     assert module == "cpuinfo.cpuinfo"
     assert processor

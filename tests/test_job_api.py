@@ -7,14 +7,13 @@ import http.client
 import json
 import signal
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests import PATIENCE
+from tests import wait_until
 from tests.job_api import JobApi
 from tests.processes import ServedApi, WorkerProcess, clean_environment, run_once, temporary_files
 
@@ -378,9 +377,7 @@ time.sleep(600)
         with pytest.raises(TimeoutError, match="child started"):
             worker.wait(timeout=0.1)
     assert worker.exit_code == -signal.SIGKILL
-    deadline = time.monotonic() + PATIENCE
-    while living_members(worker.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not living_members(worker.pid))
     assert living_members(worker.pid) == []
 
 
