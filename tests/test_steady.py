@@ -26,7 +26,7 @@ JOBS = 500
 WARM_UP_JOBS = 150
 SAMPLED_JOBS = 50
 # 350 jobs that each kept a clip or a result (0.1 MB and more as samples) would add 35 MB; the allocator alone moves a few.
-MOST_GROWTH = 20 * 2**20
+MOST_GROWTH = 12 * 2**20
 # What comes and goes by itself while jobs run: connections to S3 and from callers, and the threads that wait for them.
 SLACK = 3
 
