@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from f5_worker.sdk_environment import prepare_sdk_environment, processor_name_from_kernel
+from f5_worker.sdk import prepare_sdk_environment, processor_name_from_kernel
 
 _sdk_problems = prepare_sdk_environment(os.environ)
 with processor_name_from_kernel():
@@ -24,6 +24,7 @@ with processor_name_from_kernel():
 from bootstrap.in_use import hold_environment  # noqa: E402
 from bootstrap.report import Report as BootstrapReport  # noqa: E402
 from f5_worker import log  # noqa: E402
+from f5_worker.endpoints.health import machine_facts, what_is_wrong  # noqa: E402
 from f5_worker.errors import (  # noqa: E402
     EnvironmentFailedError,
     JobStopped,
@@ -31,16 +32,15 @@ from f5_worker.errors import (  # noqa: E402
     SettingsError,
     WorkerError,
 )
-from f5_worker.health import machine_facts, what_is_wrong  # noqa: E402
-from f5_worker.job import Job, Stopwatch  # noqa: E402
-from f5_worker.load_errors import missing_package  # noqa: E402
-from f5_worker.load_once import LoadOnce  # noqa: E402
+from f5_worker.job.context import Job, Stopwatch  # noqa: E402
+from f5_worker.runtime.load_errors import missing_package  # noqa: E402
+from f5_worker.runtime.load_once import LoadOnce  # noqa: E402
 from f5_worker.settings import Settings, load_settings, s3_from_job  # noqa: E402
 
 if TYPE_CHECKING:
-    from f5_worker.job_input import DeleteVoiceRequest, DownloadRequest, TtsRequest, UploadRequest
-    from f5_worker.model_loading import LoadedModel
-    from f5_worker.studio import Studio
+    from f5_worker.job.request import DeleteVoiceRequest, DownloadRequest, TtsRequest, UploadRequest
+    from f5_worker.model.load import LoadedModel
+    from f5_worker.resources import Studio
 
 # The global model state: set by the first request that needs speech, and by nothing else.
 f5tts_model: "LoadedModel | None" = None
@@ -87,7 +87,7 @@ def _loaded_model() -> "LoadedModel":
 def _load() -> "LoadedModel":
     try:
         settings = _settings()
-        from f5_worker.model_loading import load_model
+        from f5_worker.model.load import load_model
 
         return load_model(settings)
     except ImportError as error:
@@ -127,7 +127,7 @@ def _settings() -> Settings:
 
 @cache
 def _studio() -> "Studio":
-    from f5_worker.studio import Studio
+    from f5_worker.resources import Studio
 
     return Studio(_settings(), _loaded_model)
 
@@ -155,10 +155,10 @@ def generate_tts_audio(
     if not initialize_models():
         return None, 0.0, model_load_error
     try:
-        from f5_worker.job_input import TtsRequest, parse_job
-        from f5_worker.reference_source import obtain_reference, read_local_reference
-        from f5_worker.speech import speak
-        from f5_worker.workspace import kept_folder
+        from f5_worker.delivery.workspace import kept_folder
+        from f5_worker.endpoints.tts import speak
+        from f5_worker.job.request import TtsRequest, parse_job
+        from f5_worker.voice.source import obtain_reference, read_local_reference
 
         given = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
         job, studio = Job(_settings(), _settings().s3), _studio()
@@ -180,10 +180,10 @@ def generate_tts_audio(
 
 def tts(request: "TtsRequest", job: Job) -> dict[str, Any]:
     """Speech: from the checked request to the answer."""
-    from f5_worker.delivery import deliver_audio
-    from f5_worker.reference_source import obtain_reference
-    from f5_worker.speech import speak, speech_fields
-    from f5_worker.workspace import job_folders
+    from f5_worker.delivery.deliver import deliver_audio
+    from f5_worker.delivery.workspace import job_folders
+    from f5_worker.endpoints.tts import speak, speech_fields
+    from f5_worker.voice.source import obtain_reference
 
     _model.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id, clock, studio = str(uuid.uuid4()), Stopwatch(), _studio()
@@ -205,9 +205,9 @@ def tts(request: "TtsRequest", job: Job) -> dict[str, Any]:
 
 def upload(request: "UploadRequest", job: Job) -> dict[str, Any]:
     """Check a clip and store it as a voice."""
-    from f5_worker.fetching import decode_base64, fetch_url
-    from f5_worker.reference import MAX_UPLOAD_SECONDS, check_reference
-    from f5_worker.voices import store_voice
+    from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference
+    from f5_worker.voice.download import decode_base64, fetch_url
+    from f5_worker.voice.store import store_voice
 
     storage, limit = job.storage(), job.settings.max_reference_bytes
     if request.voice_file_url is not None:
@@ -233,7 +233,7 @@ def upload(request: "UploadRequest", job: Job) -> dict[str, Any]:
 
 def list_voices(job: Job) -> dict[str, Any]:
     """All stored voices."""
-    from f5_worker.voices import list_voices as stored_voices
+    from f5_worker.voice.store import list_voices as stored_voices
 
     voices = [voice.answer() for voice in stored_voices(job.storage())]
     return {"status": "success", "voices": voices, "count": len(voices)}
@@ -241,7 +241,7 @@ def list_voices(job: Job) -> dict[str, Any]:
 
 def delete_voice(request: "DeleteVoiceRequest", job: Job) -> dict[str, Any]:
     """Remove a stored voice."""
-    from f5_worker.voices import delete_voice as delete_stored_voice
+    from f5_worker.voice.store import delete_voice as delete_stored_voice
 
     delete_stored_voice(job.storage(), request.voice_name)
     return {"status": "success", "name": request.voice_name}
@@ -249,7 +249,7 @@ def delete_voice(request: "DeleteVoiceRequest", job: Job) -> dict[str, Any]:
 
 def download(request: "DownloadRequest", job: Job) -> dict[str, Any]:
     """A result of an earlier job: a fresh URL and, where it fits, the data itself."""
-    from f5_worker.delivery import find_result, inline_result
+    from f5_worker.delivery.deliver import find_result, inline_result
 
     result = find_result(job.storage(), request.job_id, request.type, request.format)
     answer = {
@@ -328,7 +328,7 @@ def _answer(raw: Mapping[str, Any], stop: threading.Event) -> dict[str, Any]:
 
 
 def _run(raw: Mapping[str, Any], stop: threading.Event) -> dict[str, Any]:
-    from f5_worker import job_input
+    from f5_worker.job import request as job_input
 
     problem = None
     try:

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from f5_worker import s3_faults
+from f5_worker import s3_errors as s3_faults
 from f5_worker.errors import BucketNotFoundError, StorageError, StorageNotFoundError, StorageTooLargeError
 from f5_worker.settings import S3Config
 

@@ -43,7 +43,7 @@ find_python() {
 unset PYTHONDONTWRITEBYTECODE
 
 # The SDK's checks before the first job end the worker, and import torch; its default log level logs whole results. handler.py
-# sets the same for those who start it by hand (f5_worker/sdk_environment.py).
+# sets the same for those who start it by hand (f5_worker/sdk.py).
 export RUNPOD_SKIP_AUTO_SYSTEM_CHECKS="${RUNPOD_SKIP_AUTO_SYSTEM_CHECKS:-true}"
 export RUNPOD_SKIP_GPU_CHECK="${RUNPOD_SKIP_GPU_CHECK:-true}"
 if [[ -z ${RUNPOD_LOG_LEVEL:-} && -z ${RUNPOD_DEBUG_LEVEL:-} ]]; then

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.bench import WORKER, Target, bench
 from benchmarks.contest import alternate, spread
-from tests.job_api import JobApi
-from tests.processes import HANDLER, REPOSITORY, WorkerProcess, clean_environment
+from tests.support.job_api import JobApi
+from tests.support.processes import HANDLER, REPOSITORY, WorkerProcess, clean_environment
 
 LIMIT = 1.2
 BARE = "bare SDK"

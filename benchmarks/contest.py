@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.probes.protocol import Report, Task, read_report
-from tests.processes import REPOSITORY, clean_environment
+from tests.support.processes import REPOSITORY, clean_environment
 
 T = TypeVar("T")
 _PASSED_ON = (

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from f5_worker.sdk_environment import processor_name
+from f5_worker.sdk import processor_name
 
 
 def describe_machine(files: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from tests.processes import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 Size = Literal["full", "smoke"]
 FULL_CONFIG = "F5TTS_v1_Base"
@@ -43,8 +43,8 @@ def forget_cached_pages(folder: Path) -> None:
 
 
 def _make(size: str, folder: Path) -> None:
-    from f5_worker.model_files import load_config, official_configs
-    from f5_worker.smoke import make_model_folder, vocoder_config
+    from f5_worker.model.files import load_config, official_configs
+    from f5_worker.model.smoke import make_model_folder, vocoder_config
 
     if size == "smoke":
         make_model_folder(folder)

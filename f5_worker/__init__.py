@@ -1,1 +1,17 @@
-"""The rooms behind ``handler.py``: one module per concern, none of which knows the job loop."""
+"""The rooms behind ``handler.py``, in the order in which a job passes them.
+
+    job/         what was asked: a raw job, checked and typed
+    voice/       the reference voice, from wherever it comes to what the model hears
+    text/        what is spoken, and in which pieces
+    speech/      from a text, a reference and a loaded model to a waveform
+    audio/       samples to bytes, and bytes to samples
+    delivery/    finished files handed over, and found again
+    endpoints/   what each endpoint does with these rooms, from a checked request to its answer
+
+Below them:
+
+    resources.py what lives as long as the worker: model, Whisper, references
+    model/       F5-TTS itself: its files, its modules, its weights in memory
+    runtime/     what every network needs: packages, devices, one load at a time, errors of a load
+    settings.py  errors.py  log.py  sdk.py  mel.py  s3_errors.py
+"""

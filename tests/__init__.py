@@ -1,4 +1,4 @@
-"""The tests: one module per module, and the real parts they run against."""
+"""The tests: one folder a room; support/ holds the real parts they run against."""
 
 import time
 from collections.abc import Callable

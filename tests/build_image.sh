@@ -3,7 +3,7 @@
 # Python 3.11 in the place where the official image has its own. As root, with apt's buildah and debootstrap; 20 GB; minutes.
 # The workflow does the same with Docker. Differences: the base image, and no isolation but the file system's.
 #
-#   F5_TEST_IMAGE=1 python -m pytest tests/test_image.py -k images
+#   F5_TEST_IMAGE=1 python -m pytest tests/project/test_image.py -k images
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fresh_worker import fresh_worker
-from tests.processes import environment, job_api
-from tests.s3_server import s3_config, s3_server
+from tests.support.fresh_worker import fresh_worker
+from tests.support.processes import environment, job_api
+from tests.support.s3_server import s3_config, s3_server
 
 if TYPE_CHECKING:
-    from f5_worker.model_loading import LoadedModel
+    from f5_worker.model.load import LoadedModel
 
 __all__ = ["environment", "fresh_worker", "job_api", "s3_config", "s3_server"]
 
@@ -18,7 +18,7 @@ __all__ = ["environment", "fresh_worker", "job_api", "s3_config", "s3_server"]
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny Whisper checkpoint, for ``ASR_MODEL``."""
-    from tests.tiny_whisper import make_tiny_whisper  # imports torch and transformers, which few tests need
+    from tests.support.tiny_whisper import make_tiny_whisper  # imports torch and transformers, which few tests need
 
     return make_tiny_whisper(tmp_path_factory.mktemp("whisper"))
 
@@ -26,7 +26,7 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def smoke_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder of the tiny model, for ``F5TTS_MODEL``; tests that change it work on a copy."""
-    from f5_worker.smoke import make_model_folder
+    from f5_worker.model.smoke import make_model_folder
 
     folder = tmp_path_factory.mktemp("smoke-model")
     make_model_folder(folder)
@@ -36,7 +36,7 @@ def smoke_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def smoke_model(smoke_folder: Path) -> "LoadedModel":
     """The tiny model in memory."""
-    from f5_worker.model_loading import load_model
+    from f5_worker.model.load import load_model
     from f5_worker.settings import load_settings
 
     return load_model(load_settings({"F5TTS_MODEL": str(smoke_folder), "F5TTS_DEVICE": "cpu"}))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 import handler  # noqa: E402
 
 if TYPE_CHECKING:
-    from f5_worker.model_loading import LoadedModel
+    from f5_worker.model.load import LoadedModel
 
 probe.mark("SDK")
 
@@ -74,12 +74,12 @@ def long(runner: asyncio.Runner) -> None:
     """A text of many chunks, one by one and batched, on the same plan."""
     import numpy as np
 
-    from f5_worker.job import Job
-    from f5_worker.job_input import TtsRequest, parse_job
-    from f5_worker.reference import ReferenceCache
-    from f5_worker.reference_source import obtain_reference
+    from f5_worker.job.context import Job
+    from f5_worker.job.request import TtsRequest, parse_job
     from f5_worker.settings import load_settings
-    from f5_worker.synthesis import SpeechOptions, plan_chunks, synthesise
+    from f5_worker.speech.synthesis import SpeechOptions, plan_chunks, synthesise
+    from f5_worker.voice.clip import ReferenceCache
+    from f5_worker.voice.source import obtain_reference
 
     model, task, settings = load(), probe.task, load_settings()
     ask(runner, "Warm up.")

@@ -11,13 +11,14 @@ probe.mark("SDK")
 
 def main() -> None:
     """Import what a first request needs for the model and its speech."""
-    from f5_worker.engine import load_engine
+    from f5_worker.model.engine import load_engine
 
     load_engine()
     import safetensors  # noqa: F401
     import yaml  # noqa: F401
 
-    from f5_worker import model_loading, synthesis  # noqa: F401
+    from f5_worker.model import load as model_loading  # noqa: F401
+    from f5_worker.speech import synthesis  # noqa: F401
 
     probe.mark("imports")
     probe.finish()

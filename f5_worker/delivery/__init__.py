@@ -1,0 +1,1 @@
+"""Finished files handed over, and found again."""

@@ -1,0 +1,192 @@
+"""The last stage: hands finished files over, as a presigned URL, inline in base64, or as a local file.
+
+Results lie under ``output/JOB_ID.FORMAT`` (audio) and ``timings/JOB_ID.FORMAT``; both kinds go through the same functions.
+"""
+
+import base64
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import s3_utils
+from f5_worker import log
+from f5_worker.audio.codec import FORMATS
+from f5_worker.errors import DeliveryError, NotFoundError, StorageError
+from f5_worker.settings import S3Config, Settings
+
+ResultKind = Literal["audio", "timing"]
+
+CONTENT_TYPES: Mapping[ResultKind, Mapping[str, str]] = {
+    "audio": {name: audio.content_type for name, audio in FORMATS.items()},
+    "timing": {
+        "srt": "application/x-subrip",
+        "vtt": "text/vtt",
+        "csv": "text/csv",
+        "json": "application/json",
+        "ass": "text/x-ssa",
+    },
+}
+"""What each format of each kind of result is served as."""
+
+_FOLDERS: Mapping[ResultKind, str] = {"audio": "output", "timing": "timings"}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the audio was handed over: exactly one of a URL, base64 text and a path; ``size`` in bytes of the file itself."""
+
+    size: int
+    content_type: str
+    audio_url: str | None = None
+    audio_base64: str | None = None
+    audio_path: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if [self.audio_url, self.audio_base64, self.audio_path].count(None) != 2:
+            raise ValueError("a delivery is exactly one of audio_url, audio_base64 and audio_path")
+
+    def answer(self) -> dict[str, Any]:
+        """The job answer's fields about the file; the warnings join those of the other stages."""
+        ways = {"audio_url": self.audio_url, "audio_base64": self.audio_base64, "audio_path": self.audio_path}
+        used = {name: value for name, value in ways.items() if value is not None}
+        return {**used, "size": self.size, "content_type": self.content_type}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A result of an earlier job that lies in S3; ``url`` is presigned and saves under ``filename``."""
+
+    key: str
+    format: str
+    content_type: str
+    size: int
+    filename: str
+    url: str
+
+
+def deliver_audio(path: Path, *, job_id: str, output_format: str, settings: Settings, s3: S3Config | None) -> Delivery:
+    """Hand over the finished file at ``path``, which stays where it is and belongs to the caller.
+
+    With S3 it is uploaded. Without S3 it goes inline on RunPod and into ``settings.output_dir`` on local runs. When an upload
+    fails after its retries, or a file cannot be kept, it goes inline with a warning; local runs keep what is too large for it.
+
+    Raises:
+        DeliveryError: no way is left; says which failed, and what to do.
+    """
+    name, size, content_type = f"{job_id}.{output_format}", path.stat().st_size, CONTENT_TYPES["audio"][output_format]
+    failures: list[str] = []
+    if s3 is not None:
+        try:
+            url = store_result(s3, path, "audio", job_id, output_format)
+        except StorageError as error:
+            failures.append(f"The upload to S3 failed: {error.message}")
+        else:
+            return Delivery(size, content_type, audio_url=url)
+    fits = size <= settings.max_inline_bytes
+    if not settings.on_runpod and not (failures and fits):
+        try:
+            kept = _keep(path, settings.output_dir / name)
+        except OSError as error:
+            failures.append(_why_not_kept(error, size))
+        else:
+            return Delivery(size, content_type, audio_path=str(kept), warnings=_as_warnings(failures, "kept as a local file"))
+    if fits:
+        inline = base64.b64encode(path.read_bytes()).decode("ascii")
+        return Delivery(size, content_type, audio_base64=inline, warnings=_as_warnings(failures, "in the answer itself"))
+    raise _undeliverable(failures, size, output_format, settings, s3)
+
+
+def store_result(s3: S3Config, path: Path, kind: ResultKind, job_id: str, result_format: str) -> str:
+    """Upload one result of a job and sign its URL.
+
+    Raises:
+        StorageError: S3 failed, also after retries.
+    """
+    key = _result_key(kind, job_id, result_format)
+    s3_utils.upload_file(s3, path, key, CONTENT_TYPES[kind][result_format])
+    return s3_utils.presign(s3, key)
+
+
+def find_result(s3: S3Config, job_id: str, kind: ResultKind, result_format: str | None) -> StoredResult:
+    """The stored result of an earlier job; without a format (one of ``CONTENT_TYPES[kind]``), the first that is there.
+
+    Raises:
+        NotFoundError: nothing is stored.
+        StorageError: S3 failed.
+    """
+    known = CONTENT_TYPES[kind]
+    wanted = tuple(known) if result_format is None else (result_format,)
+    for name in wanted:
+        key = _result_key(kind, job_id, name)
+        if (info := s3_utils.find(s3, key)) is not None:
+            filename = f"{job_id}.{name}"
+            url = s3_utils.presign(s3, key, filename=filename)
+            return StoredResult(key, name, known[name], info.size, filename, url)
+    raise NotFoundError(
+        f"No {kind} is stored for job_id={job_id!r} (looked for {', '.join(wanted)}); check both: only results that went to S3 "
+        "are kept, as long as the bucket keeps them.",
+        field="job_id",
+    )
+
+
+def inline_result(s3: S3Config, result: StoredResult, max_bytes: int) -> str | None:
+    """The stored result in base64, or ``None`` if it is larger than ``max_bytes`` (before encoding).
+
+    Raises:
+        StorageError: S3 failed.
+    """
+    if result.size > max_bytes:
+        return None
+    return base64.b64encode(s3_utils.get_bytes(s3, result.key, max_bytes)).decode("ascii")
+
+
+def _result_key(kind: ResultKind, job_id: str, result_format: str) -> str:
+    return f"{_FOLDERS[kind]}/{job_id}.{result_format}"
+
+
+def _keep(path: Path, target: Path) -> Path:
+    """Copy to ``target`` so that nobody sees half a file there, also from another file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(path, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _why_not_kept(error: OSError, size: int) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of OUTPUT_DIR has no room for {size:,} bytes."
+    return f"OUTPUT_DIR cannot be written ({os.strerror(error.errno) if error.errno else type(error).__name__})."
+
+
+def _as_warnings(failures: list[str], instead: str) -> tuple[str, ...]:
+    if not failures:
+        return ()
+    warning = f"{' '.join(failures)} The audio is {instead}."
+    log.warn(warning)
+    return (warning,)
+
+
+def _undeliverable(
+    failures: list[str], size: int, output_format: str, settings: Settings, s3: S3Config | None
+) -> DeliveryError:
+    mends = ["repair S3" if s3 is not None else "set S3_BUCKET and its credentials"]
+    if not settings.on_runpod:
+        mends.append("free or change OUTPUT_DIR")
+    if output_format in ("wav", "flac"):
+        mends.append("choose a smaller output_format (mp3, ogg)")
+    mends.append("send a shorter text")
+    return DeliveryError(
+        f"{' '.join(failures)}{' ' if failures else ''}The {output_format} audio has {size:,} bytes, more than the "
+        f"{settings.max_inline_bytes:,} that fit into an answer: {' or '.join(mends)}.",
+        size=size,
+        limit=settings.max_inline_bytes,
+    )

@@ -1,0 +1,1 @@
+"""What each endpoint does, from a checked request to its answer."""

@@ -1,0 +1,1 @@
+"""What was asked: a raw job, checked and typed."""

@@ -1,0 +1,191 @@
+"""From model files to a model in memory: no random initialisation, no second copy, everything checked before it is used."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from f5_worker import log
+from f5_worker.endpoints.health import NVIDIA_DRIVER
+from f5_worker.errors import ModelUnavailableError
+from f5_worker.job.context import Stopwatch
+from f5_worker.model.architecture import build_architecture
+from f5_worker.model.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
+from f5_worker.model.engine import Engine, load_engine
+from f5_worker.model.files import SMOKE_MODEL, ModelFiles, locate_model
+from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
+from f5_worker.runtime.load_errors import explain_load_error
+from f5_worker.settings import Settings
+
+_init_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready for synthesis: ``cfm.transformer`` the backbone, ``vocoder`` a Vocos, both in eval mode on ``device``."""
+
+    name: str
+    engine: Engine
+    cfm: Any
+    vocoder: Any
+    vocab: Mapping[str, int]
+    device: str
+    dtype: Any
+    load_seconds: Mapping[str, float]
+
+    @property
+    def is_smoke(self) -> bool:
+        """Whether this is the random model that only proves the pipeline."""
+        return self.name == SMOKE_MODEL
+
+
+def load_model(settings: Settings) -> LoadedModel:
+    """Find the configured model's files and load them.
+
+    torch and f5-tts are imported in a thread while the files are found, or downloaded, and read ahead. Weights are mapped from
+    the file, checked against configuration and vocabulary, converted (fp16 on CUDA) and moved once.
+
+    Raises:
+        ModelUnavailableError: one of its kinds, with the cause and the mend.
+    """
+    clock = Stopwatch()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="engine-import")
+    importing = pool.submit(load_engine)
+    pool.shutdown(wait=False)
+    try:
+        with _model_files(settings) as files:
+            clock.lap("files")
+            copies = _copies(settings)
+            half = find_copy(files.checkpoint, copies) if copies else None
+            read_ahead(half or files.checkpoint, files.vocoder_weights)
+            engine = importing.result()
+            clock.lap("imports")
+            model = _build(engine, files, pick_device(engine, settings), half, clock)
+            if copies and half is None and model.dtype == engine.torch.float16:
+                keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
+    except Exception as error:
+        raise explain_load_error(error, f"the F5-TTS model {Path(settings.model).name}") from error
+    phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in model.load_seconds.items())
+    log.info(f"Model {Path(model.name).name} loaded on {model.device}: {phases}")
+    return model
+
+
+@contextmanager
+def _model_files(settings: Settings) -> Iterator[ModelFiles]:
+    if settings.model != SMOKE_MODEL:
+        yield locate_model(settings)
+        return
+    from f5_worker.model.smoke import smoke_model_files
+
+    with smoke_model_files() as files:
+        yield files
+
+
+def pick_device(engine: Engine, settings: Settings) -> str:
+    """``cuda`` where there is a GPU that works, ``cpu`` where there is none.
+
+    Raises:
+        ModelUnavailableError: a GPU is demanded, and there is none.
+        RuntimeError: torch's own, when a GPU is there and cannot be used.
+    """
+    if settings.device == "cpu":
+        return "cpu"
+    try:
+        engine.torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        no_gpu = any(marker in str(error).lower() for marker in ("no nvidia driver", "no cuda gpus", "not compiled with cuda"))
+        if not no_gpu:
+            raise
+        if settings.device == "cuda":
+            raise ModelUnavailableError(
+                "F5TTS_DEVICE=cuda, but this worker has no GPU; choose an endpoint with GPUs, or F5TTS_DEVICE=auto."
+            ) from error
+        return "cpu"
+    return "cuda"
+
+
+def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, clock: Stopwatch) -> LoadedModel:
+    torch = engine.torch
+    dtype = torch.float16 if device == "cuda" and torch.cuda.get_device_properties(device).major >= 7 else torch.float32
+    with _no_initialisation(torch):
+        model = build_architecture(engine, files)
+    cfm, vocoder, vocab_size = model.cfm, model.vocoder, len(model.vocab)
+    # Buffers that no checkpoint holds must get the model's dtype too, as upstream's load_checkpoint gives it.
+    for module in cfm.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_floating_point():
+                setattr(module, name, buffer.to(dtype))
+    weights = _weights(torch, files.checkpoint, half if dtype == torch.float16 else None, device)
+    _fill(cfm, weights, vocab_size, device, dtype)
+    _fill(vocoder, read_pickle(torch, files.vocoder_weights), vocab_size, device, torch.float32)
+    for block in getattr(cfm.transformer, "transformer_blocks", ()):
+        # Read only together with a mask, which only a batch has: see sampler.py.
+        block.attn.processor.attn_mask_enabled = True
+    cfm, vocoder = cfm.eval().to(device), vocoder.eval().to(device)
+    clock.lap("weights")
+    return LoadedModel(
+        name=files.name,
+        engine=engine,
+        cfm=cfm,
+        vocoder=vocoder,
+        vocab=model.vocab,
+        device=device,
+        dtype=dtype,
+        load_seconds=clock.laps,
+    )
+
+
+def _weights(torch: Any, checkpoint: Path, half: Path | None, device: str) -> dict[str, Any]:
+    if half is not None:
+        try:
+            return read_checkpoint(torch, half, device)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the copy, the source is there
+            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start makes it anew")
+            half.unlink(missing_ok=True)
+    return read_checkpoint(torch, checkpoint, device)
+
+
+def _copies(settings: Settings) -> Path | None:
+    """Where fp16 copies may lie; ``None`` without a GPU (asked of the kernel: torch is not imported yet) or a volume."""
+    if settings.device == "cpu" or not NVIDIA_DRIVER.exists() or not os.access(settings.network_volume, os.W_OK):
+        return None
+    return copy_folder(settings.network_volume)
+
+
+@contextmanager
+def _no_initialisation(torch: Any) -> Iterator[None]:
+    """Leave new parameters as allocated: random values that the checkpoint replaces cost seconds and touch every page."""
+
+    def keep(tensor: Any, *_: Any, **__: Any) -> Any:
+        return tensor
+
+    init = torch.nn.init
+    with _init_lock:
+        saved: dict[str, Callable[..., Any]] = {
+            name: getattr(init, name) for name in dir(init) if name.endswith("_") and not name.startswith("_")
+        }
+        try:
+            for name in saved:
+                setattr(init, name, keep)
+            yield
+        finally:
+            for name, function in saved.items():
+                setattr(init, name, function)
+
+
+def _fill(module: Any, weights: dict[str, Any], vocab_size: int, device: str, dtype: Any) -> None:
+    """Check the weights against the module and put them in its place, converted and moved one by one."""
+    expected = module.state_dict()
+    check_fit(
+        {name: tuple(t.shape) for name, t in expected.items()}, {n: tuple(t.shape) for n, t in weights.items()}, vocab_size
+    )
+    placed = {}
+    for name, tensor in weights.items():
+        target = dtype if expected[name].is_floating_point() else expected[name].dtype
+        placed[name] = tensor.to(device=device, dtype=target)
+    module.load_state_dict(placed, assign=True)
+    module.requires_grad_(False)

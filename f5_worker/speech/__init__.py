@@ -1,0 +1,1 @@
+"""From a text, a reference and a loaded model to a waveform."""

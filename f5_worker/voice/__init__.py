@@ -1,0 +1,1 @@
+"""The reference voice, from wherever it comes to what the model hears."""

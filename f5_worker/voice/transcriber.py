@@ -1,0 +1,128 @@
+"""Transcripts of references that come without one: Whisper, loaded by the first clip that needs it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from f5_worker import log
+from f5_worker.audio.codec import resample
+from f5_worker.errors import HubUnreachableError, ModelUnavailableError, ReferenceClipError, WorkerError
+from f5_worker.mel import SAMPLE_RATE
+from f5_worker.runtime.device import gpu_faults
+from f5_worker.runtime.load_errors import explain_load_error
+from f5_worker.runtime.load_once import LoadOnce
+
+if TYPE_CHECKING:
+    from f5_worker.audio.codec import Samples
+
+_WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be transcribed."
+
+
+class Transcriber:
+    """One Whisper checkpoint (a hub name or a folder) on one device, behind transformers' own pipeline. Thread-safe.
+
+    Nothing is loaded before the first ``transcribe``; ``LoadOnce`` says what happens to several at once, and after a failure.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        device: str,
+        *,
+        retry_seconds: float = 30.0,
+        load: Callable[[str, str], Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model_name = model_name
+        self._device = device
+        self._load = load or _load_pipeline
+        self._clock = clock
+        self._pipeline = LoadOnce(self._load_now, lambda: retry_seconds, clock)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the checkpoint is in memory."""
+        return self._pipeline.value is not None
+
+    @property
+    def load_error(self) -> WorkerError | None:
+        """Why the last load failed; ``None`` before the first and after one that succeeded."""
+        return self._pipeline.error
+
+    def transcribe(self, samples: "Samples") -> str:
+        """What is said in ``samples`` (mono float32 [n] at 24 kHz, up to 30 s), in the language that is spoken.
+
+        Raises:
+            ModelUnavailableError: Whisper cannot be loaded; the message also says the way out, which is to send ``ref_text``.
+            ReferenceClipError: nothing was understood.
+            SynthesisError: GPU memory ran out.
+            CudaBrokenError: the CUDA context cannot be used any more.
+        """
+        pipeline = self._pipeline.get()
+        import torch
+
+        audio = resample(samples, SAMPLE_RATE, pipeline.feature_extractor.sampling_rate)
+        mend = f"choose a larger GPU. {_WAY_OUT}"
+        with gpu_faults(torch, "while the reference clip was transcribed", mend), torch.inference_mode():
+            result = pipeline(audio, generate_kwargs=_generate_options(pipeline))
+        text = str(result["text"]).strip()
+        if not text:
+            raise ReferenceClipError(
+                "The automatic transcription found no words in the reference clip; send its transcript as ref_text, "
+                "or a recording with clear speech.",
+                field="ref_text",
+            )
+        return text
+
+    def _load_now(self) -> Any:
+        log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
+        started = self._clock()
+        try:
+            pipeline = self._load(self._model_name, self._device)
+        except Exception as error:
+            explained = _explained(error, self._model_name)
+            log.warn(f"Whisper did not load: {explained.message}")
+            raise explained from error
+        log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {self._clock() - started:.1f} s")
+        return pipeline
+
+
+def _load_pipeline(model_name: str, device: str) -> Any:
+    import torch
+    import transformers
+
+    half = device.startswith("cuda") and torch.cuda.get_device_properties(device).major >= 7
+    # Advice for notebooks, one line after another, and progress bars: a log has no use for them.
+    chatter: Any = transformers.logging
+    chatter.set_verbosity_error()
+    chatter.disable_progress_bar()
+    return transformers.pipeline(
+        "automatic-speech-recognition",
+        model=model_name,
+        dtype=torch.float16 if half else torch.float32,
+        device=device,
+    )
+
+
+def _generate_options(pipeline: Any) -> dict[str, str]:
+    # Multilingual checkpoints find the language by themselves but may translate; English ones refuse this option.
+    config = getattr(pipeline.model, "generation_config", None)
+    return {"task": "transcribe"} if getattr(config, "is_multilingual", False) else {}
+
+
+def _explained(error: Exception, model_name: str) -> ModelUnavailableError:
+    what = f"the transcription model {_shown(model_name)}"
+    explained = explain_load_error(error, what)
+    if isinstance(explained, HubUnreachableError):  # its usual mends are those of the speech model
+        message = (
+            f"The model hub cannot be reached and {what} is not cached; allow this worker to reach the hub, or set ASR_MODEL "
+            "to a folder on the network volume that holds a Whisper checkpoint."
+        )
+        return HubUnreachableError(f"{message} {_WAY_OUT}", **explained.details)
+    return type(explained)(f"{explained.message} {_WAY_OUT}", **explained.details)
+
+
+def _shown(model_name: str) -> str:
+    """The name without the folders of this machine."""
+    return Path(model_name).name if Path(model_name).is_absolute() or Path(model_name).exists() else model_name

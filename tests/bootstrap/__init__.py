@@ -1,0 +1,1 @@
+"""Tests of bootstrap, setup_network_venv.py and start.sh."""

@@ -1,0 +1,192 @@
+"""Many workers on one volume, with real processes: one builds, and a dead, frozen or stopped one is followed by another."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bootstrap.in_use import hold_environment
+from bootstrap.report import VARIABLE, Report
+from tests import PATIENCE, wait_until
+from tests.support.bootstrap_packages import Start, World, make_wheel, many_files, tiny_world, value
+
+__all__ = ["tiny_world"]  # fixtures that come from the helpers
+
+
+def test_of_eight_at_once_one_builds(world: World) -> None:
+    starts = [world.start() for _ in range(8)]
+    reports = [start.finish() for start in starts]
+    assert {report.status for report in reports} <= {"built", "ready"}
+    assert len({report.interpreter for report in reports}) == 1
+    assert sum("bootstrap: making an environment" in start.text for start in starts) == 1
+    assert len(world.builds()) == 1
+
+
+def test_waiters_say_what_they_wait_for(world: World) -> None:
+    make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(1.5)\n"})
+    world.require("slow==1.0")
+    (world.project / "f5_worker" / "speaks.py").write_text("import slow\n")
+    first = world.start()
+    first.wait_for("checking that")
+    second = world.start()
+    second.wait_for("another worker builds the environment; waiting (checking that")
+    assert first.finish().interpreter == second.finish().interpreter
+
+
+def test_those_who_waited_for_a_build_that_fails_do_not_try_one_after_the_other(world: World) -> None:
+    make_wheel(world.wheels, "broken", "1.0", {"broken.py": "import time\ntime.sleep(1)\nraise ImportError('no')\n"})
+    world.require("broken==1.0")
+    (world.project / "f5_worker" / "speaks.py").write_text("import broken\n")
+    first = world.start()
+    first.wait_for("checking that")
+    others = [world.start() for _ in range(3)]
+    reports = [start.finish() for start in [first, *others]]
+    assert {report.cause for report in reports} == {"import"}
+    assert sum("bootstrap: making an environment" in start.text for start in [first, *others]) == 1
+
+
+@pytest.fixture
+def slow_world(world: World) -> World:
+    """One whose builds take a second or two."""
+    make_wheel(world.wheels, "many", "1.0", many_files("many", 1500))
+    make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(0.6)\n"})
+    world.require("tiny==1.0", "many==1.0", "slow==1.0")
+    (world.project / "f5_worker" / "speaks.py").write_text("import tiny\nimport slow\n")
+    return world
+
+
+def test_kill_at_ten_moments_then_one_more_start(slow_world: World) -> None:
+    moments = [
+        ("free on", 0.0),
+        ("making an environment", 0.0),
+        ("making an environment", 0.05),
+        ("installing", 0.0),
+        ("installing", 0.1),
+        ("Resolved", 0.0),
+        ("Resolved", 0.2),
+        ("installed in", 0.0),
+        ("checking that", 0.0),
+        ("checking that", 0.4),
+    ]
+    for text, delay in moments:
+        victim = slow_world.start(F5_BOOTSTRAP_STALE="0.3")
+        victim.wait_for(text)
+        time.sleep(delay)
+        victim.kill()
+        assert not list(slow_world.volume.glob("*/venvs/*/ready.json"))
+    last = slow_world.start(F5_BOOTSTRAP_STALE="0.3")
+    report = last.finish()
+    assert "has died; taking over" in last.text
+    assert (report.status, value(report.interpreter)) == ("built", "1")
+    assert slow_world.builds() == [Path(report.interpreter).parent.parent]
+    wait_until(lambda: not (slow_world.volume / "f5-tts-worker" / "trash").exists())
+    wait_until(lambda: not _processes_with(str(slow_world.volume)))  # no installer outlives its builder
+
+
+def _processes_with(text: str) -> list[str]:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in line:
+            lines.append(line)
+    return lines
+
+
+def test_of_those_who_take_over_one_wins(slow_world: World) -> None:
+    victim = slow_world.start()
+    victim.wait_for("installing")
+    victim.kill()
+    starts = [slow_world.start(F5_BOOTSTRAP_STALE="3") for _ in range(4)]
+    reports = [start.finish() for start in starts]
+    assert len({report.interpreter for report in reports}) == 1
+    assert {report.status for report in reports} == {"built"}
+    assert sum("bootstrap: making an environment" in start.text for start in starts) == 1
+    assert len(slow_world.builds()) == 1
+
+
+def test_a_frozen_builder_is_taken_over_and_gives_way_when_it_wakes(slow_world: World) -> None:
+    frozen = slow_world.start()
+    frozen.wait_for("installing")
+    frozen.process.send_signal(signal.SIGSTOP)
+    try:
+        report = slow_world.start(F5_BOOTSTRAP_STALE="1").finish()
+    finally:
+        frozen.process.send_signal(signal.SIGCONT)
+    woken = frozen.finish()
+    assert "another worker has taken this build over" in frozen.text
+    assert woken.interpreter == report.interpreter
+    assert value(report.interpreter) == "1"
+    assert len(slow_world.builds()) == 1
+
+
+def test_a_stopped_builder_hands_over_at_once(slow_world: World) -> None:
+    stopped = slow_world.start()
+    stopped.wait_for("installing")
+    waiter = slow_world.start(F5_BOOTSTRAP_STALE="50")
+    waiter.wait_for("waiting")
+    assert stopped.stop() == 128 + signal.SIGTERM
+    assert waiter.finish(40).status == "built"
+    assert "has died" not in waiter.text
+
+
+def test_clocks_an_hour_apart_change_nothing(slow_world: World) -> None:
+    starts = [slow_world.start(clock_shift=shift) for shift in (-3600.0, 3600.0, 0.0)]
+    builder = None
+    deadline = time.monotonic() + PATIENCE
+    while builder is None and time.monotonic() < deadline:
+        builder = next((start for start in starts if "installing" in start.text), None)
+        time.sleep(0.01)
+    assert builder is not None
+    for path in slow_world.volume.rglob("lease-*/beat"):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
+    reports = [start.finish() for start in starts]
+    assert len({report.interpreter for report in reports}) == 1
+    assert sum("bootstrap: making an environment" in start.text for start in starts) == 1
+    assert not any("has died" in start.text for start in starts)
+
+
+def test_a_dead_builder_with_another_clock_is_taken_over(slow_world: World) -> None:
+    victim = slow_world.start(clock_shift=3600.0)
+    victim.wait_for("installing")
+    victim.kill()
+    successor = slow_world.start(F5_BOOTSTRAP_STALE="1")
+    successor.wait_for("taking over")
+    assert successor.finish().status == "built"
+
+
+# --- New requirements, old workers -------------------------------------------------------------------------------------------
+
+
+def test_an_older_environment_stays_while_it_is_used(world: World) -> None:
+    reports: list[Report] = []
+    for version in ("1.0", "2.0", "3.0"):
+        world.require(f"tiny=={version}")
+        reports.append(world.start(F5_BOOTSTRAP_STALE="2").finish())
+        if version == "1.0":
+            # A worker of the first release goes on and on.
+            code = (
+                f"import os, sys, time\nsys.path.insert(0, {str(world.project)!r})\n"
+                "from bootstrap.in_use import hold_environment\nhold_environment(os.environ)\ntime.sleep(60)"
+            )
+            worker = Start([reports[0].interpreter, "-c", code], {**world.variables, VARIABLE: reports[0].to_json()})
+    time.sleep(3.5)  # longer than the sweeper of the last start watches
+    assert [value(report.interpreter) for report in reports] == ["1", "2", "3"], "an environment in use was removed"
+    worker.kill()
+    world.require("tiny==1.0", "# again, so that something is built")
+    make_wheel(world.wheels, "tiny", "4.0", {"tiny.py": "value = 4\n"})
+    world.require("tiny==4.0")
+    last = world.start(F5_BOOTSTRAP_STALE="2").finish()
+    wait_until(lambda: len(world.homes()) == 2)
+    assert (value(last.interpreter), value(reports[2].interpreter)) == ("4", "3"), "one is kept for a rollback"
+    world.require("tiny==3.0")
+    assert world.start().finish().status == "ready"
+
+
+def test_holding_without_a_report_does_nothing() -> None:
+    hold_environment({})
+    hold_environment({VARIABLE: "no json"})

@@ -1,0 +1,237 @@
+"""The image's and the Hub's files agree with the code they are for. ``F5_TEST_IMAGE=1`` builds the images (build_image.sh)."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bootstrap.installers import UV_VERSION
+from f5_worker.job.request import parse_job
+from f5_worker.settings import Settings, load_settings
+from tests.support.bootstrap_packages import REPOSITORY
+from tests.support.hub_server import hub_server
+
+DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()
+HUB: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "hub.json").read_text())
+HUB_TESTS: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "tests.json").read_text())
+INPUTS: dict[str, dict[str, Any]] = {entry["key"]: entry["input"] for entry in HUB["config"]["env"]}
+NOT_OURS = {"HF_TOKEN", "RUNPOD_LOG_LEVEL"}
+"""Variables that libraries read, and that users want to set."""
+NOT_FOR_USERS = {
+    "NETWORK_VOLUME",  # RunPod mounts volumes in one place
+    "OUTPUT_DIR",  # for local runs
+    "RUNPOD_WEBHOOK_GET_JOB",
+    "RUNPOD_ENDPOINT_ID",
+    "RUNPOD_REALTIME_PORT",
+}
+
+
+def pinned(package: str, requirements: str = "requirements.txt") -> str:
+    """The version in a requirements file."""
+    found = re.search(rf"^{re.escape(package)}==(\S+)$", (REPOSITORY / requirements).read_text(), re.MULTILINE)
+    assert found, package
+    return found[1]
+
+
+# --- The image ---------------------------------------------------------------------------------------------------------------
+
+
+def test_hadolint() -> None:
+    checker = Path(sys.executable).with_name("hadolint")
+    files = [str(REPOSITORY / name) for name in ("Dockerfile.runpod", ".runpod/Dockerfile")]
+    subprocess.run([str(checker if checker.exists() else "hadolint"), *files], check=True)
+
+
+def test_the_hubs_image_is_the_same_with_the_environment_in_it() -> None:
+    assert DOCKERFILE.count("ARG BAKE_VENV=false\n") == 1
+    assert (REPOSITORY / ".runpod" / "Dockerfile").read_text() == DOCKERFILE.replace(
+        "ARG BAKE_VENV=false\n", "ARG BAKE_VENV=true\n"
+    )
+
+
+def test_versions_stand_in_one_place() -> None:
+    assert f"ARG UV_VERSION={UV_VERSION}\n" in DOCKERFILE
+    assert pinned("uv", "requirements-dev.txt") == UV_VERSION
+    assert "--constraint requirements.txt runpod\n" in DOCKERFILE
+    python = re.search(r"^ARG PYTHON_IMAGE=python:(3\.\d+)-slim", DOCKERFILE, re.MULTILINE)
+    compiled_for = re.search(r"--python-version (\S+)", (REPOSITORY / "requirements.in").read_text())
+    assert python
+    assert compiled_for
+    assert python[1] == compiled_for[1]
+
+
+def test_the_image_holds_every_module_that_the_worker_imports_and_no_more() -> None:
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    admitted = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert admitted == {_top(path) for path in _worker_files()} | {"start.sh", "requirements.txt", "LICENSE"}
+
+
+def _top(path: Path) -> str:
+    return path.relative_to(REPOSITORY).parts[0]
+
+
+def _worker_files() -> set[Path]:
+    """All of our own Python files that start.sh's two entry points lead to."""
+    todo = [REPOSITORY / "handler.py", REPOSITORY / "setup_network_venv.py"]
+    found: set[Path] = set()
+    while todo:
+        path = todo.pop()
+        if path not in found:
+            found.add(path)
+            todo += [file for name in _imports(path) for file in _own_files(name)]
+    return found
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _own_files(name: str) -> Iterator[Path]:
+    base = REPOSITORY.joinpath(*name.split("."))
+    yield from (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
+
+
+def test_the_official_weights_are_laid_out_as_a_model_folder(tmp_path: Path) -> None:
+    served = {
+        "SWivid/F5-TTS/F5TTS_v1_Base/model_1250000.safetensors": b"the checkpoint",
+        "charactr/vocos-mel-24khz/config.yaml": b"the vocoder's configuration",
+        "charactr/vocos-mel-24khz/pytorch_model.bin": b"the vocoder",
+    }
+    folder = tmp_path / "opt" / "model"
+    with hub_server(served) as hub:
+        variables = {"PATH": os.defpath, "HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hub"), "HF_ENDPOINT": hub.url}
+        command = [sys.executable, "-m", "f5_worker.model.bake", str(folder)]
+        subprocess.run(command, cwd=REPOSITORY, env=variables, check=True)
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert files["model.safetensors"] == b"the checkpoint"
+    assert files["vocos/config.yaml"] == b"the vocoder's configuration"
+    assert files["vocos/pytorch_model.bin"] == b"the vocoder"
+    assert yaml.safe_load(files["config.yaml"])["model"]["backbone"] == "DiT"
+    assert len(files["vocab.txt"].splitlines()) > 1000
+
+
+@pytest.mark.skipif(os.environ.get("F5_TEST_IMAGE") != "1", reason="builds two images, 20 GB and minutes: F5_TEST_IMAGE=1")
+def test_the_images_build_and_speak() -> None:
+    subprocess.run(["bash", str(REPOSITORY / "tests" / "build_image.sh")], check=True)
+
+
+# --- The Hub -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_listing_has_what_the_hub_wants() -> None:
+    assert set(HUB) == {"title", "description", "type", "category", "config"}
+    assert (HUB["type"], HUB["category"]) == ("serverless", "audio")
+    config = HUB["config"]
+    assert set(config) == {"runsOn", "containerDiskInGb", "gpuCount", "gpuIds", "allowedCudaVersions", "presets", "env"}
+    assert (config["runsOn"], config["gpuCount"]) == ("GPU", 1)
+    assert config["containerDiskInGb"] >= 20, "a build needs the downloads and the environment on it"
+    assert len(INPUTS) == len(config["env"]), "a variable is there twice"
+
+
+@pytest.mark.parametrize("key", INPUTS)
+def test_every_variable_is_explained(key: str) -> None:
+    field = INPUTS[key]
+    assert set(field) <= {"name", "type", "description", "default", "advanced", "options", "min", "max"}
+    assert field["type"] in ("string", "number", "boolean")
+    assert field["name"]
+    assert field["description"].endswith(".")
+    if "options" in field:
+        assert field["default"] in [option["value"] for option in field["options"]]
+    if field["type"] == "number":
+        assert field["min"] <= field["default"] <= field["max"]
+
+
+class _Recorder(Mapping[str, str]):
+    """An environment that notes what is asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values_ = values
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self.values_[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+
+def test_the_listing_offers_every_setting() -> None:
+    asked: set[str] = set()
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for bucket in ({}, {"S3_BUCKET": "bucket", **keys}, {"BUCKET_ENDPOINT_URL": "https://bucket.s3.eu-west-1.amazonaws.com"}):
+        recorder = _Recorder(bucket)
+        load_settings(recorder)
+        asked |= recorder.asked
+    assert set(INPUTS) == (asked - NOT_FOR_USERS) | NOT_OURS
+
+
+def test_the_defaults_are_those_of_the_code() -> None:
+    given = {key: str(field["default"]) for key, field in INPUTS.items() if field["default"] != ""}
+    assert load_settings(given) == Settings()
+    bucket = {"S3_BUCKET": "bucket"}
+    assert load_settings(given | bucket) == load_settings(bucket)
+
+
+@pytest.mark.parametrize("key", [key for key, field in INPUTS.items() if field["type"] == "number"])
+def test_the_limits_are_those_of_the_code(key: str) -> None:
+    for limit in ("min", "max"):
+        load_settings({key: str(INPUTS[key][limit]), "S3_BUCKET": "bucket"})
+    with pytest.raises(Exception, match=key):
+        load_settings({key: str(INPUTS[key]["max"] + 1), "S3_BUCKET": "bucket"})
+
+
+@pytest.mark.parametrize("preset", HUB["config"]["presets"], ids=lambda preset: str(preset["name"]))
+def test_presets_can_be_used(preset: dict[str, Any]) -> None:
+    assert set(preset["defaults"]) <= set(INPUTS)
+    load_settings(preset["defaults"])
+
+
+def test_hosts_have_the_cuda_that_torch_is_built_for() -> None:
+    """A host's version is what its driver can run; an older one than torch's own needs luck."""
+    built_for = _numbers(".".join(pinned("nvidia-cuda-runtime-cu12").split(".")[:2]))
+    allowed = [_numbers(version) for version in HUB["config"]["allowedCudaVersions"]]
+    assert min(allowed) == built_for
+    assert HUB_TESTS["config"]["allowedCudaVersions"] == HUB["config"]["allowedCudaVersions"]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+@pytest.mark.parametrize("case", HUB_TESTS["tests"], ids=lambda case: str(case["name"]))
+def test_the_hubs_test_jobs_are_accepted(case: dict[str, Any]) -> None:
+    assert set(case) == {"name", "input", "timeout"}
+    assert 10_000 <= case["timeout"] <= 600_000
+    parse_job({"id": "1", "input": case["input"]}, Settings())
+
+
+def test_the_hubs_test_environment() -> None:
+    config = HUB_TESTS["config"]
+    assert set(config) == {"gpuTypeId", "gpuCount", "env", "allowedCudaVersions"}
+    assert {entry["key"] for entry in config["env"]} <= set(INPUTS)
+
+
+def test_the_workflow_runs_the_checks_and_builds_both_images() -> None:
+    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())
+    commands = "\n".join(step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step)
+    assert "bash .ci/run" in commands
+    assert "docker build --file Dockerfile.runpod " in commands
+    assert "docker build --file .runpod/Dockerfile " in commands

@@ -1,0 +1,160 @@
+"""The README agrees with the code: every field, every setting, every default."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from f5_worker.job import request as job_input
+from f5_worker.settings import Settings, load_settings
+from tests import PATIENCE
+from tests.support.processes import REPOSITORY, ServedApi
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+REQUESTS: Mapping[str, type[BaseModel]] = {
+    "upload": job_input.UploadRequest,
+    "list_voices": job_input.ListVoicesRequest,
+    "delete_voice": job_input.DeleteVoiceRequest,
+    "download": job_input.DownloadRequest,
+    "health": job_input.HealthRequest,
+}
+DEFAULTS = {
+    "F5TTS_MODEL": "model",
+    "F5TTS_DEVICE": "device",
+    "ASR_MODEL": "asr_model",
+    "MODEL_LOADING": "model_loading",
+    "MODEL_RETRY_SECONDS": "model_retry_seconds",
+    "NETWORK_VOLUME": "network_volume",
+    "OUTPUT_DIR": "output_dir",
+    "MAX_TEXT_CHARS": "max_text_chars",
+    "MAX_REFERENCE_BYTES": "max_reference_bytes",
+    "MAX_INLINE_BYTES": "max_inline_bytes",
+    "REFERENCE_CACHE_ITEMS": "reference_cache_items",
+    "DOWNLOAD_TIMEOUT": "download_timeout",
+}
+
+
+def rows(after: str) -> Iterator[list[str]]:
+    """The cells of the first table behind the heading ``after``."""
+    lines = README[README.index(after) :].splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("|---"))
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def names(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+class _Recorder(Mapping[str, str]):
+    """An environment that remembers what was asked of it."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values_, self.asked = values, set[str]()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self.values_[name]
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return name in self.values_
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+
+def settings_read() -> set[str]:
+    environments: list[dict[str, str]] = [
+        {},
+        {
+            "BUCKET_ACCESS_KEY_ID": "a",
+            "BUCKET_SECRET_ACCESS_KEY": "b",
+            "BUCKET_ENDPOINT_URL": "https://bucket.s3.amazonaws.com",
+        },
+        {"S3_BUCKET": "bucket", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+    ]
+    asked: set[str] = set()
+    for environment in environments:
+        recorder = _Recorder(environment)
+        load_settings(recorder)
+        asked |= recorder.asked
+    return {name for name in asked if not name.startswith("RUNPOD_")}
+
+
+def test_every_tts_field_is_there_and_no_other() -> None:
+    documented = [name for cells in rows("### `tts`") for name in names(cells[0])]
+    assert sorted(documented) == sorted(set(job_input.TtsRequest.model_fields) - {"endpoint"})
+
+
+@pytest.mark.parametrize("endpoint", REQUESTS)
+def test_every_field_of_the_other_endpoints_is_there(endpoint: str) -> None:
+    cells = next(cells for cells in rows("### The other endpoints") if names(cells[0]) == [endpoint])
+    fields = set(REQUESTS[endpoint].model_fields) - {"endpoint"}
+    assert fields <= set(names(cells[1]))
+    assert set(names(cells[1])) - fields <= {"anna.wav", "tts", "audio", "timing"}
+
+
+def test_every_setting_is_there_and_no_other() -> None:
+    documented = {name for cells in rows("## Settings") for name in names(cells[0])}
+    documented |= {name for cells in rows("## Settings") for name in names(cells[2]) if name == "AWS_SESSION_TOKEN"}
+    assert documented - {"HF_TOKEN"} == settings_read()
+
+
+@pytest.mark.parametrize(("variable", "attribute"), DEFAULTS.items())
+def test_defaults_are_the_real_ones(variable: str, attribute: str) -> None:
+    cells = next(cells for cells in rows("## Settings") if variable in names(cells[0]))
+    value = getattr(Settings(), attribute)
+    assert cells[1].strip("`") == (f"{value:g}" if isinstance(value, float) else str(value))
+
+
+RUN_BY = {
+    './start.sh --test_input \'{"input": {"text": "Hello from F5-TTS."}}\'': "runtime/test_load_errors.py::"
+    "test_without_the_hub_a_new_user_is_told_the_ways_out",
+    'F5TTS_MODEL=smoke ./start.sh --test_input \'{"input": {"text": "Hello from F5-TTS."}}\'': "bootstrap/"
+    "test_start_broken.py::test_the_true_environment_speaks",
+    "./start.sh --rp_serve_api": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
+    "tests/run.sh": ".ci/run",
+    "tests/run.sh -k benchmarks": ".ci/run",
+    "python3 setup_network_venv.py --check": "bootstrap/test_setup_network_venv.py::"
+    "test_check_changes_nothing_and_tells_the_state",
+    "docker build -f Dockerfile.runpod -t YOU/f5-tts-worker .": ".github/workflows/ci.yml",
+}
+"""Every command of the README, and what runs it; the request to the local API is run below."""
+
+
+def commands() -> list[str]:
+    """The lines of the README's shell blocks, without comments."""
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_every_command_is_run_by_a_test_or_by_ci() -> None:
+    requests = [command for command in commands() if command.startswith("curl ")]
+    assert sorted(set(commands()) - set(requests)) == sorted(RUN_BY)
+    assert len(requests) == 1
+    for runner in RUN_BY.values():
+        name, _, function = runner.partition("::")
+        path = REPOSITORY / (f"tests/{name}" if function else name)
+        assert f"def {function}(" in path.read_text(encoding="utf-8") if function else path.is_file()
+
+
+def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], tmp_path: Path) -> None:
+    command = next(command for command in commands() if command.startswith("curl "))
+    with ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served:
+        line = command.replace("http://localhost:8000", served.url)
+        result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=PATIENCE)
+    answer = json.loads(result.stdout)
+    assert answer["status"] == "COMPLETED"
+    assert (tmp_path / answer["output"]["audio_path"]).is_file()

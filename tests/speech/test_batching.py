@@ -1,0 +1,24 @@
+"""Batches: every chunk once, within the budget, little padding."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from f5_worker.speech.batching import MAX_BATCH_FRAMES, frames_that_fit, plan_batches
+
+
+@given(st.lists(st.integers(1, 3000), max_size=40), st.integers(0, 20_000))
+def test_every_chunk_once_within_the_budget_and_sorted(frames: list[int], budget: int) -> None:
+    batches = plan_batches(frames, budget)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(frames)))
+    lengths = [frames[index] for batch in batches for index in batch]
+    assert lengths == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert len(batch) == 1 or max(frames[index] for index in batch) * len(batch) <= budget
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"), [(0, 0), (2**20, 5), (8 * 2**30, MAX_BATCH_FRAMES), (80 * 2**30, MAX_BATCH_FRAMES)]
+)
+def test_frames_follow_free_memory_up_to_a_limit(free: int, expected: int) -> None:
+    assert frames_that_fit(free, width=1024, bytes_per_value=2) == expected

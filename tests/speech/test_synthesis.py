@@ -1,0 +1,297 @@
+"""Synthesis: equal to upstream bit for bit, the same in every run and batch, with exact times."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from f5_worker.errors import InputError, JobStopped, SynthesisError
+from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
+from f5_worker.model.load import LoadedModel
+from f5_worker.settings import Settings
+from f5_worker.speech.synthesis import (
+    MODEL_SECONDS,
+    ChunkPlan,
+    Samples,
+    SpeechOptions,
+    chunk_seed,
+    join,
+    plan_chunks,
+    remove_long_silences,
+    synthesise,
+)
+from f5_worker.voice.clip import read_reference
+from tests import PATIENCE
+
+REF_TEXT = "Some call me nature, others call me mother nature. "
+LONG_TEXT = (
+    "I don't really care what you call me. I've been a silent spectator, watching species evolve, empires rise and fall. "
+    "But always remember, I am mighty and enduring. Respect me and I'll nurture you; ignore me and you shall face the "
+    "consequences. The rivers that you dammed will find another way, and the forests that you cleared will grow again."
+)
+
+
+def go_on() -> None:
+    """The check of a job that nobody stops."""
+
+
+@pytest.fixture(scope="module")
+def reference() -> Samples:
+    """The built-in voice, processed."""
+    from f5_worker.voice.clip import builtin_voice
+
+    voice = builtin_voice()
+    return read_reference(voice.data, voice="built-in", ref_text=voice.ref_text, settings=Settings()).samples
+
+
+def speak(
+    model: LoadedModel, reference: Samples, text: str, options: SpeechOptions, **more: Any
+) -> tuple[Samples, tuple[Any, ...]]:
+    plan = plan_chunks(text, reference, REF_TEXT, options)
+    speech = synthesise(model, plan, reference, REF_TEXT, options, go_on, **more)
+    return speech.samples, speech.chunks
+
+
+PARITY: Mapping[str, tuple[str, dict[str, Any], float]] = {
+    "defaults": ("Hello there, this is a test of the system.", {}, 1.0),
+    "short text": ("Hi.", {"nfe_step": 7, "speed": 2.0}, 1.0),
+    "Chinese, unguided": ("你好，世界。How are you?", {"cfg_strength": 0.0, "nfe_step": 5}, 1.0),
+    "quiet reference": ("A quiet reference is made louder, the result quieter.", {"nfe_step": 16}, 0.05),
+    "fixed length": ("Short, of a fixed length.", {"fix_duration": 8.0, "nfe_step": 4, "sway_sampling_coef": 0.5}, 1.0),
+}
+"""Cases by name: the text, the options, and how loud the reference is."""
+
+
+@pytest.fixture(scope="module")
+def stock(smoke_folder: Path, reference: Samples, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Samples]:
+    """What the unchanged f5-tts makes of each case, in a process of its own."""
+    folder = tmp_path_factory.mktemp("stock")
+    jobs = []
+    for number, (text, options, volume) in enumerate(PARITY.values()):
+        clip = str(folder / f"{number}.wav")
+        soundfile.write(clip, (reference * volume).astype(np.float32), SAMPLE_RATE, subtype="FLOAT")
+        jobs.append({"reference": clip, "ref_text": REF_TEXT, "text": text, "seed": 42, "options": options})
+    request = folder / "request.json"
+    request.write_text(json.dumps({"model_folder": str(smoke_folder), "jobs": jobs}), encoding="utf-8")
+    script = Path(__file__).parents[1] / "support" / "stock_f5tts.py"
+    subprocess.run([sys.executable, str(script), str(request), str(folder)], check=True, capture_output=True, timeout=PATIENCE)
+    return {name: np.load(folder / f"{number}.npy") for number, name in enumerate(PARITY)}
+
+
+@pytest.mark.parametrize("case", PARITY)
+def test_one_chunk_equals_stock_bit_for_bit(
+    case: str, stock: Mapping[str, Samples], smoke_model: LoadedModel, reference: Samples
+) -> None:
+    text, options, volume = PARITY[case]
+    clip = (reference * volume).astype(np.float32)
+    ours, chunks = speak(smoke_model, clip, text, SpeechOptions(seed=42, **options))
+    assert len(chunks) == 1
+    np.testing.assert_array_equal(ours, stock[case])
+
+
+class TestDeterminism:
+    def test_many_chunks_are_the_same_in_every_run(self, smoke_model: LoadedModel, reference: Samples) -> None:
+        options = SpeechOptions(seed=7, nfe_step=3)
+        first, chunks = speak(smoke_model, reference, LONG_TEXT, options)
+        assert len(chunks) > 1
+        for _ in range(3):
+            again, _ = speak(smoke_model, reference, LONG_TEXT, options)
+            np.testing.assert_array_equal(again, first)
+
+    def test_another_seed_gives_another_result(self, smoke_model: LoadedModel, reference: Samples) -> None:
+        first, _ = speak(smoke_model, reference, "Hello there, my friend.", SpeechOptions(seed=1, nfe_step=2))
+        other, _ = speak(smoke_model, reference, "Hello there, my friend.", SpeechOptions(seed=2, nfe_step=2))
+        assert np.abs(first - other).max() > 1e-3
+
+    def test_the_text_has_an_effect(self, smoke_model: LoadedModel, reference: Samples) -> None:
+        first, _ = speak(smoke_model, reference, "Hello there, my friend.", SpeechOptions(seed=1, nfe_step=2))
+        other, _ = speak(smoke_model, reference, "Jello there, my friend.", SpeechOptions(seed=1, nfe_step=2))
+        assert first.shape == other.shape
+        assert not np.array_equal(first, other)
+
+    @pytest.mark.parametrize("batch_frames", [1_500, 4_000, 1_000_000])
+    def test_a_batch_equals_one_by_one(self, smoke_model: LoadedModel, reference: Samples, batch_frames: int) -> None:
+        options = SpeechOptions(seed=3, nfe_step=8)
+        plan = [
+            ChunkPlan(text, 470 + frames, chunk_seed(3, index))
+            for index, (text, frames) in enumerate(
+                [("Hello there my friend.", 180), ("This one is much longer than the others.", 301), ("A third.", 97)]
+            )
+        ]
+        singles = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=0)
+        together = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=batch_frames)
+        assert together.chunks == singles.chunks
+        np.testing.assert_allclose(together.samples, singles.samples, atol=1e-4 * np.abs(singles.samples).max())
+
+    def test_seeds_of_chunks_differ_and_the_first_is_the_jobs_own(self) -> None:
+        seeds = [chunk_seed(42, index) for index in range(200)]
+        assert seeds[0] == 42
+        assert len(set(seeds)) == 200
+        assert all(0 <= seed < 2**31 for seed in seeds)
+        assert seeds[1:] != [chunk_seed(43, index) for index in range(1, 200)]
+
+
+class TestPlan:
+    def test_reference_and_chunk_stay_under_what_the_model_was_trained_on(self, reference: Samples) -> None:
+        for seconds in (1.0, 5.0, 12.0, 15.0):
+            clip = np.resize(reference, int(seconds * SAMPLE_RATE)).astype(np.float32)
+            for speed in (0.25, 1.0, 4.0):
+                plan = plan_chunks(LONG_TEXT, clip, REF_TEXT, SpeechOptions(seed=0, speed=speed))
+                assert all(item.frames * HOP_LENGTH / SAMPLE_RATE <= MODEL_SECONDS for item in plan)
+                assert "".join(item.text for item in plan).replace(" ", "") == LONG_TEXT.replace(" ", "")
+
+    @pytest.mark.parametrize("fix_duration", [0.5, 4.9, 30.5])
+    def test_fix_duration_must_leave_room_for_speech(self, reference: Samples, fix_duration: float) -> None:
+        with pytest.raises(InputError, match=r"fix_duration=.*at most 30 s") as caught:
+            plan_chunks("Hello.", reference, REF_TEXT, SpeechOptions(seed=0, fix_duration=fix_duration))
+        assert caught.value.details["field"] == "fix_duration"
+
+    def test_fix_duration_is_for_one_chunk(self, reference: Samples) -> None:
+        with pytest.raises(InputError, match="one chunk only"):
+            plan_chunks(LONG_TEXT * 3, reference, REF_TEXT, SpeechOptions(seed=0, fix_duration=20.0))
+
+    def test_fix_duration_is_the_length_of_reference_and_speech(self, smoke_model: LoadedModel, reference: Samples) -> None:
+        samples, _ = speak(smoke_model, reference, "Hello.", SpeechOptions(seed=0, nfe_step=1, fix_duration=8.0))
+        assert abs((len(samples) + len(reference)) / SAMPLE_RATE - 8.0) < 2 * HOP_LENGTH / SAMPLE_RATE
+
+
+class TestStop:
+    @pytest.mark.parametrize("steps", [0, 1, 5])
+    def test_a_stopped_job_ends_at_the_next_step(self, smoke_model: LoadedModel, reference: Samples, steps: int) -> None:
+        calls = 0
+
+        def stop() -> None:
+            nonlocal calls
+            calls += 1
+            if calls > steps:
+                raise JobStopped
+
+        options = SpeechOptions(seed=0, nfe_step=32)
+        plan = plan_chunks(LONG_TEXT, reference, REF_TEXT, options)
+        with pytest.raises(JobStopped):
+            synthesise(smoke_model, plan, reference, REF_TEXT, options, stop)
+        assert calls == steps + 1
+
+    def test_the_next_job_is_not_touched_by_a_stopped_one(self, smoke_model: LoadedModel, reference: Samples) -> None:
+        options = SpeechOptions(seed=5, nfe_step=4)
+        before, _ = speak(smoke_model, reference, "Hello there, my friend.", options)
+        self.test_a_stopped_job_ends_at_the_next_step(smoke_model, reference, 2)
+        after, _ = speak(smoke_model, reference, "Hello there, my friend.", options)
+        np.testing.assert_array_equal(after, before)
+
+
+class TestFaults:
+    def test_no_valid_sound_is_an_error(self, smoke_model: LoadedModel, reference: Samples) -> None:
+        torch = smoke_model.engine.torch
+        broken = replace(smoke_model, vocoder=_Decoder(lambda mel: torch.full((1, mel.shape[-1] * HOP_LENGTH), torch.nan)))
+        options = SpeechOptions(seed=0, nfe_step=1)
+        plan = plan_chunks("Hello.", reference, REF_TEXT, options)
+        with pytest.raises(SynthesisError, match="no valid sound"):
+            synthesise(broken, plan, reference, REF_TEXT, options, go_on)
+
+    def test_out_of_memory_falls_back_to_smaller_batches(
+        self, smoke_model: LoadedModel, reference: Samples, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from f5_worker.speech import sampler, synthesis
+
+        sizes: list[int] = []
+        original = sampler.sample_mels
+
+        def sample(engine: Any, transformer: Any, mel: Any, utterances: Any, *rest: Any) -> Any:
+            sizes.append(len(utterances))
+            if len(utterances) > 1:
+                raise engine.torch.OutOfMemoryError("CUDA out of memory")
+            return original(engine, transformer, mel, utterances, *rest)
+
+        options = SpeechOptions(seed=9, nfe_step=2)
+        plan = [ChunkPlan("Hello there my friend.", 470 + frames, chunk_seed(9, frames)) for frames in (100, 90, 80, 70)]
+        singles = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=0)
+        monkeypatch.setattr(synthesis, "sample_mels", sample)
+        together = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=1_000_000)
+        assert sizes == [4, 2, 1, 1, 2, 1, 1]
+        np.testing.assert_array_equal(together.samples, singles.samples)
+
+    def test_out_of_memory_for_one_chunk_is_an_error_that_says_what_to_do(
+        self, smoke_model: LoadedModel, reference: Samples, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from f5_worker.speech import synthesis
+
+        def sample(engine: Any, *_: Any) -> Any:
+            raise engine.torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(synthesis, "sample_mels", sample)
+        with pytest.raises(SynthesisError, match="GPU memory ran out while one chunk was spoken; choose"):
+            speak(smoke_model, reference, "Hello.", SpeechOptions(seed=0))
+
+
+class _Decoder:
+    def __init__(self, decode: Callable[[Any], Any]) -> None:
+        self.decode = decode
+
+
+class TestJoin:
+    @given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.integers(0, 500))
+    def test_spans_are_where_the_chunks_are(self, lengths: list[int], cross_fade: int) -> None:
+        waves = [np.full(length, index + 1, dtype=np.float32) for index, length in enumerate(lengths)]
+        joined, spans = join(waves, cross_fade)
+        assert joined.dtype == np.float32
+        assert spans[0][0] == 0
+        assert spans[-1][1] == len(joined) == max(end for _, end in spans)
+        for wave, (start, end) in zip(waves, spans, strict=True):
+            assert end - start == len(wave)
+        for index, ((_, end), (start, _)) in enumerate(pairwise(spans)):
+            assert 0 <= end - start <= min(cross_fade, lengths[index], lengths[index + 1])
+
+    def test_cross_fade_is_linear_and_keeps_a_constant(self) -> None:
+        wave = np.ones(1000, dtype=np.float32)
+        joined, spans = join([wave, wave], 100)
+        assert spans == [(0, 1000), (900, 1900)]
+        np.testing.assert_allclose(joined, 1.0, atol=1e-6)
+
+    def test_equals_upstreams_formula(self) -> None:
+        rng = np.random.default_rng(0)
+        waves = [rng.standard_normal(5000).astype(np.float32) for _ in range(3)]
+        expected = waves[0]
+        for wave in waves[1:]:
+            fade_out, fade_in = np.linspace(1, 0, 600), np.linspace(0, 1, 600)
+            overlap = expected[-600:] * fade_out + wave[:600] * fade_in
+            expected = np.concatenate([expected[:-600], overlap, wave[600:]])
+        joined, _ = join(waves, 600)
+        np.testing.assert_allclose(joined, expected, atol=1e-6)
+
+
+class TestRemoveSilence:
+    def test_long_silences_are_shortened_and_times_move_along(self) -> None:
+        tone = np.sin(np.arange(SAMPLE_RATE) / 20).astype(np.float32) * 0.3
+        silence = np.zeros(3 * SAMPLE_RATE, dtype=np.float32)
+        samples = np.concatenate([silence, tone, silence, tone, silence])
+        spans = [(0, 4 * SAMPLE_RATE), (4 * SAMPLE_RATE, len(samples))]
+        shorter, moved = remove_long_silences(samples, spans)
+        assert len(shorter) / SAMPLE_RATE == pytest.approx(0.5 + 1 + 1 + 1 + 0.5, abs=0.05)
+        assert moved[0][0] == 0
+        assert moved[0][1] == moved[1][0]
+        assert moved[1][1] == len(shorter)
+        assert moved[0][1] / SAMPLE_RATE == pytest.approx(1.5, abs=0.03)
+
+    def test_short_pauses_stay(self) -> None:
+        tone = np.sin(np.arange(SAMPLE_RATE) / 20).astype(np.float32) * 0.3
+        samples = np.concatenate([tone, np.zeros(int(0.9 * SAMPLE_RATE), dtype=np.float32), tone])
+        shorter, moved = remove_long_silences(samples, [(0, len(samples))])
+        np.testing.assert_array_equal(shorter, samples)
+        assert moved == [(0, len(samples))]
+
+    def test_silence_alone_stays_as_it_is(self) -> None:
+        samples = np.zeros(5 * SAMPLE_RATE, dtype=np.float32)
+        shorter, moved = remove_long_silences(samples, [(0, len(samples))])
+        assert len(shorter) == len(samples)
+        assert moved == [(0, len(samples))]

@@ -1,0 +1,367 @@
+"""The voice store on a real S3 server."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import s3_utils
+from f5_worker.errors import (
+    BucketNotFoundError,
+    InputError,
+    NotFoundError,
+    ReferenceClipError,
+    StorageDeniedError,
+    StorageError,
+    StorageUnreachableError,
+)
+from f5_worker.settings import S3Config
+from f5_worker.voice.store import (
+    CONTENT_TYPES,
+    MAX_NAME_CHARS,
+    VoiceClip,
+    check_voice_name,
+    delete_voice,
+    fetch_voice,
+    list_voices,
+    store_voice,
+)
+from tests.support.s3_server import S3Server, cutting_proxy, refused_endpoint
+
+LIMIT = 1_000_000
+UNICODE_TEXT = 'Schöne Grüße, 你好。\n\t«مرحبا» \u2028 👋🏽 \\ " \0'
+
+
+def store(config: S3Config, name: str, data: bytes = b"RIFF", text: str | None = None, *, overwrite: bool = True) -> None:
+    store_voice(config, name, data, duration=1.5, ref_text=text, overwrite=overwrite)
+
+
+def keys(config: S3Config) -> list[str]:
+    return [info.key for info in s3_utils.list_objects(config, "")]
+
+
+def put_earlier_voice(config: S3Config, name: str, data: bytes = b"old") -> None:
+    """As the earlier system stored voices: the clip alone, under any name."""
+    s3_utils.put_bytes(config, f"voices/{name}", data, "binary/octet-stream")
+
+
+# ----------------------------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("extension", CONTENT_TYPES)
+def test_every_audio_extension_is_a_name(extension: str) -> None:
+    for name in (f"anna.{extension}", f"Anna-2_x.v3.{extension.upper()}", f"-.{extension}"):
+        assert check_voice_name(name) == name
+
+
+PLAIN_WRONG = "|.|.wav|..wav|wav|anna|anna.|anna.txt|anna.json|anna.wav.json|a/b.wav|../b.wav|/b.wav|https://x/a.wav"
+ODD_WRONG = ["a\\b.wav", "ann a.wav", "anna.wav\n", "änna.wav", "anna\0.wav", "a%2Fb.wav", "a" * MAX_NAME_CHARS + ".wav"]
+
+
+@pytest.mark.parametrize("name", [*PLAIN_WRONG.split("|"), *ODD_WRONG])
+def test_other_names_are_refused_before_anything_is_stored(s3_config: S3Config, name: str) -> None:
+    for refuse in (lambda: check_voice_name(name), lambda: store(s3_config, name)):
+        with pytest.raises(InputError, match=r"voice_name='.*' is not a voice name; use letters, digits.*wav, flac") as caught:
+            refuse()
+        assert caught.value.details["field"] == "voice_name"
+    assert keys(s3_config) == []
+
+
+@given(st.text(max_size=30).map(lambda stem: stem + ".wav") | st.text(max_size=30))
+@settings(max_examples=300)
+def test_an_accepted_name_stays_one_plain_part_of_a_key(name: str) -> None:
+    try:
+        check_voice_name(name)
+    except InputError:
+        return
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    assert not name.startswith(".")
+
+
+# ------------------------------------------------------------------------------------------------------------ store and fetch
+
+
+@pytest.mark.parametrize("text", [None, "Hello there.", UNICODE_TEXT, "x" * 20_000])
+def test_a_voice_comes_back_as_stored(s3_config: S3Config, text: str | None) -> None:
+    store(s3_config, "anna.mp3", b"\0ID3", text)
+    assert fetch_voice(s3_config, "anna.mp3", LIMIT) == VoiceClip("anna.mp3", b"\0ID3", text)
+    (listed,) = list_voices(s3_config)
+    assert (listed.name, listed.size, listed.duration, listed.ref_text) == ("anna.mp3", 4, 1.5, text)
+    assert listed.last_modified.tzinfo is not None
+    assert s3_utils.head(s3_config, "voices/anna.mp3").content_type == "audio/mpeg"
+    assert keys(s3_config) == ["voices/anna.mp3", "voices/anna.mp3.json"]
+
+
+def test_a_voice_of_the_earlier_system_works(s3_config: S3Config) -> None:
+    names = ["My Voice (2).wav", "änna.WAV", "bob.flac", "Zoë's.mp3"]
+    for name in names:
+        put_earlier_voice(s3_config, name)
+    assert [(voice.name, voice.duration, voice.ref_text) for voice in list_voices(s3_config)] == [
+        (name, None, None) for name in sorted(names)
+    ]
+    for name in names:
+        assert fetch_voice(s3_config, name, LIMIT) == VoiceClip(name, b"old", None)
+        delete_voice(s3_config, name)
+    assert keys(s3_config) == []
+
+
+def test_overwriting(s3_config: S3Config) -> None:
+    store(s3_config, "anna.wav", b"first", "one", overwrite=False)
+    with pytest.raises(InputError, match=r"voice_name='anna\.wav' is already stored; .* overwrite: true") as caught:
+        store(s3_config, "anna.wav", b"second", "two", overwrite=False)
+    assert caught.value.details["field"] == "voice_name"
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", "one")
+    store(s3_config, "anna.wav", b"second", "two")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"second", "two")
+    store(s3_config, "anna.wav", b"third", None)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"third", None)
+
+
+def test_of_writers_that_may_not_overwrite_one_wins_whole(s3_config: S3Config) -> None:
+    def write(number: int) -> bool:
+        try:
+            store(s3_config, "anna.wav", b"%d" % number, f"text {number}", overwrite=False)
+        except InputError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        won = list(pool.map(write, range(6)))
+    assert won.count(True) == 1
+    winner = won.index(True)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"%d" % winner, f"text {winner}")
+
+
+def test_writers_and_readers_at_once_never_mix_clips_and_transcripts(s3_config: S3Config) -> None:
+    store(s3_config, "anna.wav", b"0", "text 0")
+
+    def write(number: int) -> None:
+        store(s3_config, "anna.wav", b"%d" % number, f"text {number}")
+
+    def read(_: int) -> VoiceClip:
+        return fetch_voice(s3_config, "anna.wav", LIMIT)
+
+    with ThreadPoolExecutor(8) as pool:
+        writing, clips = [pool.submit(write, number) for number in range(40)], list(pool.map(read, range(80)))
+        for future in writing:
+            future.result()
+    for clip in clips:
+        assert clip.ref_text in (None, f"text {clip.data.decode()}")
+
+
+@pytest.mark.parametrize("writes_done", [0, 1, 2])
+def test_a_crash_between_the_writes_never_pairs_a_clip_with_another_transcript(
+    s3_config: S3Config, monkeypatch: pytest.MonkeyPatch, writes_done: int
+) -> None:
+    """The crash is made by a put that gives up; what it leaves behind is on the real server."""
+    store(s3_config, "anna.wav", b"first", "one")
+    left, real_put = [writes_done], s3_utils.put_bytes
+
+    def put(config: S3Config, key: str, data: bytes, content_type: str, *, overwrite: bool = True) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        real_put(config, key, data, content_type, overwrite=overwrite)
+
+    monkeypatch.setattr(s3_utils, "put_bytes", put)
+    if writes_done < 2:
+        with pytest.raises(KeyboardInterrupt):
+            store(s3_config, "anna.wav", b"other", "two")
+    else:
+        store(s3_config, "anna.wav", b"other", "two")
+    expected = {0: (b"first", "one"), 1: (b"other", None), 2: (b"other", "two")}[writes_done]
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", *expected)
+
+
+def test_a_clip_replaced_by_hand_loses_the_transcript(s3_config: S3Config) -> None:
+    store(s3_config, "anna.wav", b"first", "one")
+    put_earlier_voice(s3_config, "anna.wav", b"longer than before")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"longer than before", None)
+    assert [(voice.duration, voice.ref_text) for voice in list_voices(s3_config)] == [(None, None)]
+    put_earlier_voice(s3_config, "anna.wav", b"same!")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT).ref_text is None
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"ref_text": "one"}',
+        b'{"ref_text": 5, "duration": 1, "audio_sha256": "%b", "audio_size": 5}'
+        % hashlib.sha256(b"first").hexdigest().encode(),
+        b"x" * 300_000,
+    ],
+    ids=lambda data: repr(data[:20]),
+)
+def test_a_damaged_sidecar_costs_the_transcript_and_says_so(
+    s3_config: S3Config, sidecar: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_earlier_voice(s3_config, "anna.wav", b"first")
+    s3_utils.put_bytes(s3_config, "voices/anna.wav.json", sidecar, "application/json")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", None)
+    assert [voice.name for voice in list_voices(s3_config)] == ["anna.wav"]
+    assert capsys.readouterr().out.count("the transcript of the voice 'anna.wav' is not used") == 2
+
+
+def test_the_sidecar_names_its_clip(s3_config: S3Config) -> None:
+    store(s3_config, "anna.wav", b"first", "one")
+    assert json.loads(s3_utils.get_bytes(s3_config, "voices/anna.wav.json", LIMIT)) == {
+        "ref_text": "one",
+        "duration": 1.5,
+        "audio_sha256": hashlib.sha256(b"first").hexdigest(),
+        "audio_size": 5,
+    }
+
+
+def test_a_clip_over_the_limit_is_refused(s3_config: S3Config) -> None:
+    put_earlier_voice(s3_config, "anna.wav", b"12345")
+    assert fetch_voice(s3_config, "anna.wav", 5).data == b"12345"
+    with pytest.raises(ReferenceClipError, match=r"'anna\.wav' has 5 bytes, more than the 4 allowed; .*MAX_REFERENCE_BYTES"):
+        fetch_voice(s3_config, "anna.wav", 4)
+
+
+# ------------------------------------------------------------------------------------------------------------- finding by name
+
+
+def test_a_name_without_extension_stands_for_the_only_voice_it_can_mean(s3_config: S3Config) -> None:
+    for name in ("anna.wav", "bob.mp3", "bob.flac", "dr.who.ogg", "annabel.wav"):
+        store(s3_config, name, name.encode(), f"I am {name}.")
+    for stem, name in (("anna", "anna.wav"), ("dr.who", "dr.who.ogg"), ("annabel", "annabel.wav")):
+        assert fetch_voice(s3_config, stem, LIMIT) == VoiceClip(name, name.encode(), f"I am {name}.")
+    with pytest.raises(InputError, match=r"local_voice='bob' could be bob\.flac or bob\.mp3; name one of them") as caught:
+        fetch_voice(s3_config, "bob", LIMIT)
+    assert not isinstance(caught.value, NotFoundError)
+    for stem in ("dr", "ann", "who", "anna.wav.json"):
+        with pytest.raises(NotFoundError):
+            fetch_voice(s3_config, stem, LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("ana.wav", r"did you mean anna\.wav"),
+        ("Anna.wav", r"did you mean anna\.wav"),
+        ("anna.mp3", r"did you mean anna\.wav"),
+        ("ana", r"did you mean anna\.wav"),
+        ("narrator", r"did you mean narrator-deep-male-2\.wav"),
+        ("zzz", r"\(2 others are stored, see list_voices\); upload it first"),
+        ("../anna.wav", "is not a stored voice"),
+        ("\0.wav", "is not a stored voice"),
+        ("\ud800.wav", "is not a stored voice"),
+        ("", "is not a stored voice"),
+        ("x" * 5_000, "is not a stored voice"),
+        ("x" * 5_000 + ".wav", "is not a stored voice"),
+    ],
+)
+def test_a_missing_voice_is_told_with_the_near_names(s3_config: S3Config, asked: str, hint: str) -> None:
+    store(s3_config, "anna.wav")
+    store(s3_config, "narrator-deep-male-2.wav")
+    with pytest.raises(NotFoundError, match=rf"^local_voice='[^']*'.*{hint}") as caught:
+        fetch_voice(s3_config, asked, LIMIT)
+    assert caught.value.details["field"] == "local_voice"
+    assert len(caught.value.message) < 300
+    with pytest.raises(NotFoundError, match=rf"^voice_name='[^']*'.*{hint}"):
+        delete_voice(s3_config, asked)
+    assert len(list_voices(s3_config)) == 2
+
+
+def test_a_missing_voice_in_an_empty_store(s3_config: S3Config) -> None:
+    assert list_voices(s3_config) == []
+    with pytest.raises(NotFoundError, match=r"\(none is stored\); upload it first"):
+        fetch_voice(s3_config, "anna.wav", LIMIT)
+
+
+def test_deleting_takes_the_sidecar_along(s3_config: S3Config) -> None:
+    store(s3_config, "anna.wav", b"x", "one")
+    store(s3_config, "bob.wav", b"x", "two")
+    delete_voice(s3_config, "anna.wav")
+    assert keys(s3_config) == ["voices/bob.wav", "voices/bob.wav.json"]
+    with pytest.raises(NotFoundError):
+        delete_voice(s3_config, "anna.wav")
+    store(s3_config, "anna.wav", b"x", None)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT).ref_text is None
+
+
+# --------------------------------------------------------------------------------------------------------------------- listing
+
+
+def test_the_listing_has_every_voice_and_nothing_else(s3_config: S3Config) -> None:
+    """More than the 1,000 keys of one page, every extension, and what does not belong there."""
+    plain = [f"voice{number:04}.{extension}" for number in range(60) for extension in CONTENT_TYPES]
+    others = ["", "readme.txt", ".hidden.wav", "folder/inner.wav", "orphan.wav.json", "noextension", "wav"]
+    with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
+        list(pool.map(lambda name: put_earlier_voice(s3_config, name), [*plain, *(name for name in others if name)]))
+        list(pool.map(lambda name: store(s3_config, name, b"new", f"I am {name}."), plain[::50]))
+    s3_utils.put_bytes(s3_config, "output/result.wav", b"x", "audio/wav")
+    listed = list_voices(s3_config)
+    assert len(plain) > 1_000
+    assert [voice.name for voice in listed] == sorted(plain)
+    for voice in listed:
+        told = voice.name in plain[::50]
+        assert (voice.duration, voice.ref_text) == ((1.5, f"I am {voice.name}.") if told else (None, None))
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=300))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_transcript_comes_back(s3_config: S3Config, text: str) -> None:
+    store(s3_config, "anna.wav", b"RIFF", text)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT).ref_text == text
+
+
+# ---------------------------------------------------------------------------------------------------------------------- faults
+
+
+def test_a_store_that_cannot_be_reached_is_no_missing_voice(s3_server: S3Server, s3_config: S3Config) -> None:
+    for config, error in (
+        (replace(s3_config, endpoint_url=refused_endpoint()), StorageUnreachableError),
+        (replace(s3_config, secret_access_key="wrong"), StorageDeniedError),
+        (s3_server.config(bucket="no-such-bucket"), BucketNotFoundError),
+    ):
+        for call in (
+            lambda c: fetch_voice(c, "anna.wav", LIMIT),
+            lambda c: fetch_voice(c, "anna", LIMIT),
+            lambda c: delete_voice(c, "anna.wav"),
+            list_voices,
+            lambda c: store(c, "anna.wav"),
+            lambda c: store(c, "anna.wav", overwrite=False),
+        ):
+            with pytest.raises(error):
+                call(config)
+
+
+def test_reading_is_enough_to_fetch_and_list(s3_server: S3Server, s3_config: S3Config) -> None:
+    reader = s3_server.reader(prefix=s3_config.prefix)
+    store(s3_config, "anna.wav", b"first", "one")
+    put_earlier_voice(s3_config, "bob.wav")
+    assert fetch_voice(reader, "anna.wav", LIMIT).ref_text == "one"
+    assert fetch_voice(reader, "bob.wav", LIMIT).ref_text is None
+    assert len(list_voices(reader)) == 2
+    with pytest.raises(StorageDeniedError):
+        store(reader, "anna.wav", b"second", "two")
+    with pytest.raises(StorageDeniedError):
+        delete_voice(reader, "anna.wav")
+    assert fetch_voice(reader, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", "one")
+
+
+def test_a_store_that_breaks_off_in_mid_upload_keeps_the_old_voice(s3_server: S3Server, s3_config: S3Config) -> None:
+    store(s3_config, "anna.wav", b"first", "one")
+    with cutting_proxy(s3_server.port, sent=200_000) as endpoint, pytest.raises(StorageError):
+        store(replace(s3_config, endpoint_url=endpoint), "anna.wav", b"x" * 1_000_000, "two")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", "one")
+    assert len(list_voices(s3_config)) == 1
+
+
+def test_nothing_of_it_is_logged(s3_config: S3Config, capsys: pytest.CaptureFixture[str]) -> None:
+    store(s3_config, "anna.wav", b"first", "a private transcript")
+    fetch_voice(s3_config, "anna.wav", LIMIT)
+    list_voices(s3_config)
+    delete_voice(s3_config, "anna.wav")
+    assert "private" not in "".join(capsys.readouterr())
