@@ -33,7 +33,7 @@ and what to do; they hold no path of the machine, credential, or signed URL.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class WorkerError(Exception):
@@ -45,6 +45,16 @@ class WorkerError(Exception):
         super().__init__(message)
         self.message = message
         self.details: Mapping[str, Any] = details
+
+    def because(self, prefix: str) -> Self:
+        """The same error with ``prefix`` before its message: what was being done when it happened."""
+        self.message = f"{prefix}{self.message}"
+        self.args = (self.message,)
+        return self
+
+    def again(self) -> Self:
+        """A copy to raise once more: several jobs may be answered with one remembered error, each with its own traceback."""
+        return type(self)(self.message, **self.details)
 
     def answer(self) -> dict[str, Any]:
         """The job's answer: ``{"error", "error_type", ...details}``, and ``refresh_worker`` if the process must not go on."""

@@ -1,29 +1,48 @@
-"""What speech needs of the process and keeps between jobs: the model, Whisper, the references, one inference at a time."""
+"""What lives as long as the worker: its settings, the model, Whisper, the references. Made once, and handed to every job.
+
+Making it loads nothing and never fails: settings that cannot work are kept as an error that every job is answered with.
+"""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from f5_worker.settings import Settings
+from bootstrap.report import Report
+from f5_worker.errors import EnvironmentFailedError, PackageMissingError, SettingsError, WorkerError
+from f5_worker.runtime.load_errors import missing_package
+from f5_worker.runtime.load_once import LoadOnce
+from f5_worker.settings import Settings, load_settings
+from f5_worker.speech.scheduler import Scheduler
 from f5_worker.voice.clip import ReferenceCache
-from f5_worker.voice.transcriber import Transcriber
 
 if TYPE_CHECKING:
     from f5_worker.audio.codec import Samples
     from f5_worker.model.load import LoadedModel
+    from f5_worker.voice.transcriber import Transcriber
 
 
-class Studio:
-    """``model`` gives the model, loading it if need be. Thread-safe."""
+class Resources:
+    """Thread-safe. ``settings`` are the defaults where ``settings_error`` says that the environment's cannot work."""
 
-    def __init__(self, settings: Settings, model: "Callable[[], LoadedModel]") -> None:
-        self.model = model
-        self.references = ReferenceCache(settings.reference_cache_items)
-        self._settings = settings
+    def __init__(self, environment: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings, self.settings_error = _read_settings(environment)
+        self.report = Report.from_environment(environment)
+        self.jobs = {"completed": 0, "failed": 0, "stopped": 0}
+        self.references = ReferenceCache(self.settings.reference_cache_items)
+        self.scheduler = Scheduler()
+        # Settings that cannot work are no failed load: nothing was tried that a later job would have to be spared.
+        retry_seconds = 0.0 if self.settings_error else self.settings.model_retry_seconds
+        self.model: LoadOnce[LoadedModel] = LoadOnce(self._load_model, lambda: retry_seconds, clock)
+        self._clock = clock
+        self._started_at = clock()
         self._transcriber: Transcriber | None = None
         self._transcriber_lock = threading.Lock()
-        self._inference_lock = threading.Lock()
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the worker started."""
+        return self._clock() - self._started_at
 
     def transcribe(self, samples: "Samples") -> str:
         """What Whisper hears; see ``Transcriber.transcribe``."""
@@ -31,19 +50,41 @@ class Studio:
             if self._transcriber is None:
                 from f5_worker.model.engine import load_engine
                 from f5_worker.model.load import pick_device
+                from f5_worker.voice.transcriber import Transcriber
 
-                device = pick_device(load_engine(), self._settings)
-                retry_seconds = self._settings.model_retry_seconds
-                self._transcriber = Transcriber(self._settings.asr_model, device, retry_seconds=retry_seconds)
+                device = pick_device(load_engine(), self.settings)
+                self._transcriber = Transcriber(
+                    self.settings.asr_model, device, retry_seconds=self.settings.model_retry_seconds
+                )
         return self._transcriber.transcribe(samples)
 
-    @contextmanager
-    def inference(self, check_stopped: Callable[[], None]) -> Iterator[None]:
-        """One inference at a time; a job that is stopped while it waits leaves the queue."""
-        while not self._inference_lock.acquire(timeout=0.2):
-            check_stopped()
+    def package_missing(self, error: ImportError | PackageMissingError) -> PackageMissingError:
+        """The typed error; where the bootstrap could not build the environment that holds the package, with its reasons."""
+        failure = missing_package(error) if isinstance(error, ImportError) else error
+        report = self.report
+        if report is None or report.speech:
+            return failure
+        # Not before the report's time: a worker that is replaced at once would build, and fail, in a tight loop.
+        is_time = report.refresh_after is not None and self.uptime >= report.refresh_after
+        kind = EnvironmentFailedError if is_time else PackageMissingError
+        return kind(f"{report.reason} {report.mend} Until then, speech is not available: {failure.message}", **failure.details)
+
+    def _load_model(self) -> "LoadedModel":
         try:
-            check_stopped()
-            yield
-        finally:
-            self._inference_lock.release()
+            if self.settings_error is not None:
+                raise self.settings_error.again()
+            from f5_worker.model.load import load_model
+
+            return load_model(self.settings)
+        except (ImportError, PackageMissingError) as error:
+            failure: WorkerError = self.package_missing(error)
+        except WorkerError as error:
+            failure = error
+        raise failure.because("Model not available: ")
+
+
+def _read_settings(environment: Mapping[str, str]) -> tuple[Settings, SettingsError | None]:
+    try:
+        return load_settings(environment), None
+    except SettingsError as error:
+        return Settings(), error

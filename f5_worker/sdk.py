@@ -1,5 +1,10 @@
-"""What the SDK's import asks of its surroundings, settled first: it must not end the worker, undo lazy loading or wait."""
+"""The one import of the RunPod SDK, with its surroundings settled first: it must not end the worker, undo lazy loading or wait.
 
+Everything of the SDK that the worker uses is imported from here, so that no order of imports matters elsewhere.
+"""
+
+import logging
+import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,3 +63,17 @@ def processor_name() -> str | None:
     except OSError:
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+problems = tuple(prepare_sdk_environment(os.environ))
+"""What was wrong with the user's settings for the SDK, one sentence each."""
+
+with processor_name_from_kernel():
+    import runpod
+    from runpod.serverless.modules.rp_logger import RunPodLogger
+    from runpod.serverless.utils.rp_ssrf import SSRFError, iter_content_capped, safe_get
+
+# That import shows the INFO lines of every library: HTTP clients write each request's URL there, signature included.
+logging.getLogger().setLevel(logging.WARNING)
+
+__all__ = ["RunPodLogger", "SSRFError", "iter_content_capped", "problems", "runpod", "safe_get"]

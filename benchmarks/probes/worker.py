@@ -30,7 +30,8 @@ def load() -> "LoadedModel":
     """Load the model, as a first request does before it speaks."""
     if not handler.initialize_models() or handler.f5tts_model is None:
         raise RuntimeError(handler.model_load_error)
-    return handler.f5tts_model
+    model: LoadedModel = handler.f5tts_model
+    return model
 
 
 def cold(runner: asyncio.Runner) -> None:
@@ -77,7 +78,8 @@ def long(runner: asyncio.Runner) -> None:
     from f5_worker.job.context import Job
     from f5_worker.job.request import TtsRequest, parse_job
     from f5_worker.settings import load_settings
-    from f5_worker.speech.synthesis import SpeechOptions, plan_chunks, synthesise
+    from f5_worker.speech.plan import SpeechOptions, plan_chunks
+    from f5_worker.speech.synthesis import synthesise, whole_speech
     from f5_worker.voice.clip import ReferenceCache
     from f5_worker.voice.source import obtain_reference
 
@@ -86,15 +88,15 @@ def long(runner: asyncio.Runner) -> None:
     request = parse_job({"input": {"text": task.text, "nfe_step": task.nfe_step, "seed": task.seed}}, settings)
     assert isinstance(request, TtsRequest)
     clip = obtain_reference(request, Job(settings), ReferenceCache(1))
-    options, ref_text = SpeechOptions(seed=task.seed, nfe_step=task.nfe_step), clip.ref_text or ""
-    plan = plan_chunks(request.text, clip.samples, ref_text, options)
+    options = SpeechOptions.of(request, task.seed)
+    plan = plan_chunks(request.text, clip, options)
     # On a GPU the worker's own choice; a CPU would go one by one, so all at once there.
     together = None if model.device == "cuda" else len(plan) * max(item.frames for item in plan)
     for _ in range(task.repeats):
         laps, sounds = {}, {}
         for mode, batch_frames in (("one by one", 0), ("batched", together)):
             started = time.perf_counter()
-            speech = synthesise(model, plan, clip.samples, ref_text, options, lambda: None, batch_frames)
+            speech = whole_speech(plan, synthesise(model, plan, options, lambda: None, batch_frames), options)
             laps[mode], sounds[mode] = time.perf_counter() - started, speech.samples
         probe.report.laps.append(laps)
     difference = float(np.abs(sounds["one by one"] - sounds["batched"]).max())

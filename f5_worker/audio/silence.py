@@ -1,7 +1,11 @@
 """Where a recording is silent: its edges, its long pauses, the best place to cut it. All on mono float32 [n] at any rate."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from f5_worker.mel import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 
@@ -12,6 +16,9 @@ SILENT_LEVEL = 10 ** (-60 / 20)
 # Of a quiet recording: soft consonants are up to this much under the loudest vowel, and would count as silence.
 BELOW_LOUDEST = 10 ** (-30 / 20)
 KEPT_SECONDS = 1.0
+# Of generated speech, as in upstream's remove_silence_for_generated_wav.
+LONG_SILENCE_SECONDS = 1.0
+LONG_SILENCE_KEPT_SECONDS = 0.5
 CUT_SECONDS = 0.2
 
 
@@ -39,10 +46,9 @@ def shorten_pauses(samples: Samples, sample_rate: int) -> Samples:
     """
     levels = _levels(samples, sample_rate)
     quiet = levels < min(PAUSE_LEVEL, float(levels.max(initial=0.0)) * BELOW_LOUDEST)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
     frame, kept = sample_rate // FRAMES_PER_SECOND, round(KEPT_SECONDS * FRAMES_PER_SECOND)
     keep = np.ones(len(samples), dtype=bool)
-    for first, end in edges.reshape(-1, 2):
+    for first, end in _runs(quiet):
         keep[(first + kept) * frame : max(first + kept, end - kept) * frame] = False
     return samples[keep]
 
@@ -74,3 +80,28 @@ def _levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
     offset = whole.mean() if len(whole) else 0.0
     levels: NDArray[np.float64] = np.sqrt(np.square(whole - offset).reshape(-1, frame).mean(axis=1))
     return levels
+
+
+def remove_long_silences(samples: Samples, spans: Sequence[tuple[int, int]]) -> tuple[Samples, list[tuple[int, int]]]:
+    """Shorten every silence of a second or more to half a second on each side, and move the chunks' times along.
+
+    The thresholds are those of upstream's ``remove_silence_for_generated_wav`` (-50 dBFS, 1,000 ms, 500 ms kept).
+    """
+    frame = SAMPLE_RATE // FRAMES_PER_SECOND
+    padded = np.pad(samples, (0, -len(samples) % frame)).reshape(-1, frame)
+    silent = np.sqrt((padded.astype(np.float64) ** 2).mean(axis=1)) < PAUSE_LEVEL
+    keep = np.ones(len(samples), dtype=bool)
+    kept = int(LONG_SILENCE_KEPT_SECONDS * SAMPLE_RATE)
+    for first, last in _runs(silent) * frame:
+        last = min(last, len(samples))
+        if last - first >= LONG_SILENCE_SECONDS * SAMPLE_RATE:
+            keep[first + kept if first > 0 else 0 : last - kept if last < len(samples) else last] = False
+    if not keep.any():
+        return samples, list(spans)
+    position = np.concatenate(([0], np.cumsum(keep)))
+    return samples[keep], [(int(position[start]), int(position[stop])) for start, stop in spans]
+
+
+def _runs(quiet: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where the true frames stand together: ``[n, 2]``, each run's first frame and the one behind its last."""
+    return np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8))).reshape(-1, 2)

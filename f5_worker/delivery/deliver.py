@@ -35,26 +35,28 @@ CONTENT_TYPES: Mapping[ResultKind, Mapping[str, str]] = {
 _FOLDERS: Mapping[ResultKind, str] = {"audio": "output", "timing": "timings"}
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """How the audio was handed over: exactly one of a URL, base64 text and a path; ``size`` in bytes of the file itself."""
+Way = Literal["url", "base64", "path"]
 
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How one result of a job was handed over: ``value`` is a URL, base64 text or a path, ``size`` the file's own bytes."""
+
+    kind: ResultKind
+    format: str
+    way: Way
+    value: str
     size: int
-    content_type: str
-    audio_url: str | None = None
-    audio_base64: str | None = None
-    audio_path: str | None = None
     warnings: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if [self.audio_url, self.audio_base64, self.audio_path].count(None) != 2:
-            raise ValueError("a delivery is exactly one of audio_url, audio_base64 and audio_path")
+    @property
+    def content_type(self) -> str:
+        """What the result is served as."""
+        return CONTENT_TYPES[self.kind][self.format]
 
     def answer(self) -> dict[str, Any]:
         """The job answer's fields about the file; the warnings join those of the other stages."""
-        ways = {"audio_url": self.audio_url, "audio_base64": self.audio_base64, "audio_path": self.audio_path}
-        used = {name: value for name, value in ways.items() if value is not None}
-        return {**used, "size": self.size, "content_type": self.content_type}
+        return {f"{self.kind}_{self.way}": self.value, "size": self.size, "content_type": self.content_type}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ class StoredResult:
     url: str
 
 
-def deliver_audio(path: Path, *, job_id: str, output_format: str, settings: Settings, s3: S3Config | None) -> Delivery:
+def deliver(
+    path: Path, kind: ResultKind, result_format: str, *, job_id: str, settings: Settings, s3: S3Config | None
+) -> Delivered:
     """Hand over the finished file at ``path``, which stays where it is and belongs to the caller.
 
     With S3 it is uploaded. Without S3 it goes inline on RunPod and into ``settings.output_dir`` on local runs. When an upload
@@ -78,27 +82,27 @@ def deliver_audio(path: Path, *, job_id: str, output_format: str, settings: Sett
     Raises:
         DeliveryError: no way is left; says which failed, and what to do.
     """
-    name, size, content_type = f"{job_id}.{output_format}", path.stat().st_size, CONTENT_TYPES["audio"][output_format]
-    failures: list[str] = []
+    size, failures = path.stat().st_size, list[str]()
+
+    def delivered(way: Way, value: str, instead: str = "") -> Delivered:
+        return Delivered(kind, result_format, way, value, size, _as_warnings(failures, kind, instead))
+
     if s3 is not None:
         try:
-            url = store_result(s3, path, "audio", job_id, output_format)
+            return delivered("url", store_result(s3, path, kind, job_id, result_format))
         except StorageError as error:
             failures.append(f"The upload to S3 failed: {error.message}")
-        else:
-            return Delivery(size, content_type, audio_url=url)
     fits = size <= settings.max_inline_bytes
     if not settings.on_runpod and not (failures and fits):
         try:
-            kept = _keep(path, settings.output_dir / name)
+            kept = _keep(path, settings.output_dir / f"{job_id}.{result_format}")
         except OSError as error:
             failures.append(_why_not_kept(error, size))
         else:
-            return Delivery(size, content_type, audio_path=str(kept), warnings=_as_warnings(failures, "kept as a local file"))
+            return delivered("path", str(kept), "kept as a local file")
     if fits:
-        inline = base64.b64encode(path.read_bytes()).decode("ascii")
-        return Delivery(size, content_type, audio_base64=inline, warnings=_as_warnings(failures, "in the answer itself"))
-    raise _undeliverable(failures, size, output_format, settings, s3)
+        return delivered("base64", base64.b64encode(path.read_bytes()).decode("ascii"), "in the answer itself")
+    raise _undeliverable(failures, kind, result_format, size, settings, s3)
 
 
 def store_result(s3: S3Config, path: Path, kind: ResultKind, job_id: str, result_format: str) -> str:
@@ -167,25 +171,25 @@ def _why_not_kept(error: OSError, size: int) -> str:
     return f"OUTPUT_DIR cannot be written ({os.strerror(error.errno) if error.errno else type(error).__name__})."
 
 
-def _as_warnings(failures: list[str], instead: str) -> tuple[str, ...]:
+def _as_warnings(failures: list[str], kind: ResultKind, instead: str) -> tuple[str, ...]:
     if not failures:
         return ()
-    warning = f"{' '.join(failures)} The audio is {instead}."
+    warning = f"{' '.join(failures)} The {kind} is {instead}."
     log.warn(warning)
     return (warning,)
 
 
 def _undeliverable(
-    failures: list[str], size: int, output_format: str, settings: Settings, s3: S3Config | None
+    failures: list[str], kind: ResultKind, result_format: str, size: int, settings: Settings, s3: S3Config | None
 ) -> DeliveryError:
     mends = ["repair S3" if s3 is not None else "set S3_BUCKET and its credentials"]
     if not settings.on_runpod:
         mends.append("free or change OUTPUT_DIR")
-    if output_format in ("wav", "flac"):
+    if result_format in ("wav", "flac"):
         mends.append("choose a smaller output_format (mp3, ogg)")
     mends.append("send a shorter text")
     return DeliveryError(
-        f"{' '.join(failures)}{' ' if failures else ''}The {output_format} audio has {size:,} bytes, more than the "
+        f"{' '.join(failures)}{' ' if failures else ''}The {result_format} {kind} has {size:,} bytes, more than the "
         f"{settings.max_inline_bytes:,} that fit into an answer: {' or '.join(mends)}.",
         size=size,
         limit=settings.max_inline_bytes,

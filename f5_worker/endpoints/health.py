@@ -1,4 +1,4 @@
-"""Facts about the machine, the environment and the services, gathered without loading anything heavy."""
+"""How the worker is: the machine, the environment, the model, the services; gathered without loading anything heavy."""
 
 import os
 import shutil
@@ -7,11 +7,40 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from f5_worker import sdk
 from f5_worker.errors import StorageError
+from f5_worker.job.context import Job
+from f5_worker.job.request import HealthRequest
+from f5_worker.resources import Resources
 from f5_worker.settings import Settings
 
 PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")
+
+
+def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str, Any]:
+    """How the worker is; loads nothing."""
+    settings, loaded, load_error, report = resources.settings, resources.model.value, resources.model.error, resources.report
+    model: dict[str, Any] = {"loaded": loaded is not None, "name": Path(settings.model).name}
+    if loaded is not None:
+        model.update(device=loaded.device, dtype=str(loaded.dtype).removeprefix("torch."))
+    if load_error is not None:
+        model.update(error=load_error.message, retry_in=round(resources.model.retry_in, 1))
+    wrong_settings = [*sdk.problems, *(resources.settings_error.details["problems"] if resources.settings_error else [])]
+    facts = machine_facts(settings)
+    problems = [*wrong_settings, *([load_error.message] if load_error else []), *what_is_wrong(facts)]
+    if report is not None and report.reason:
+        problems.append(f"{report.reason} {report.mend or ''}".strip())
+    return {
+        "status": "degraded" if problems else "healthy",
+        "problems": problems,
+        "model": model,
+        "settings": {"problems": wrong_settings},
+        "bootstrap": report.public() if report else None,
+        **facts,
+        "uptime": round(resources.uptime, 1),
+        "jobs": dict(resources.jobs),
+    }
 
 
 def machine_facts(settings: Settings) -> dict[str, Any]:

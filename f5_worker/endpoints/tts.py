@@ -1,93 +1,111 @@
-"""From a checked request and its reference clip to a spoken file, and to the answer's fields about it."""
+"""Speech: from a checked request to the answer."""
 
 import secrets
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from f5_worker import log
 from f5_worker.audio.codec import encode_audio
+from f5_worker.delivery.deliver import deliver
+from f5_worker.delivery.workspace import job_folders
 from f5_worker.errors import DeliveryError
-from f5_worker.job.context import Job, Stopwatch
+from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
-from f5_worker.resources import Studio
-from f5_worker.speech.synthesis import Speech, SpeechOptions, plan_chunks, synthesise
+from f5_worker.resources import Resources
+from f5_worker.speech.plan import SpeechOptions, plan_chunks
+from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.stages import JOB_STAGES
 from f5_worker.voice.clip import ReferenceClip
+from f5_worker.voice.source import obtain_reference
 
-STAGES = ("model_load", "reference", "synthesis", "encode", "upload")
 SMOKE_WARNING = "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works."
 
 
-@dataclass(frozen=True, slots=True)
-class SpokenFile:
-    """Speech in a file, the seed it was made with, and the reference that was really used."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Spoken:
+    """Speech, the seed it was made with, and the reference that was really used."""
 
-    path: Path
     speech: Speech
     seed: int
-    clip: ReferenceClip
+    reference: ReferenceClip
 
 
-def speak(
-    request: TtsRequest, clip: ReferenceClip, folders: Sequence[Path], job: Job, clock: Stopwatch, studio: Studio
-) -> SpokenFile:
-    """Transcribe the reference if need be, plan, load the model if need be, synthesise, and write the file.
+def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
+    """The parts of the answer, of which the last is the whole."""
+    resources.model.raise_remembered()  # before a reference is fetched and transcribed in vain
+    result_id = str(uuid.uuid4())
+    with job.stages("reference"):
+        reference = obtain_reference(request, job, resources.references)
+    with job_folders() as folders:
+        spoken = speak(request, reference, job, resources)
+        path = write(spoken, request.output_format, folders, job)
+        with job.stages("upload"):
+            delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
+    yield {
+        **delivered.answer(),
+        **_about_speech(request, spoken, job),
+        "status": "completed",
+        "job_id": result_id,
+        "warnings": [*spoken.reference.warnings, *job.warnings, *delivered.warnings],
+    }
 
-    ``folders`` are where it may go, best first: a full disk must not lose audio that was paid for.
+
+def speak(request: TtsRequest, reference: ReferenceClip, job: Job, resources: Resources) -> Spoken:
+    """Transcribe the reference if need be, plan, load the model if need be, and synthesise.
 
     Raises:
-        InputError, ModelUnavailableError, SynthesisError, DeliveryError: as the stages raise them.
+        InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
-    if clip.ref_text is None:
-        with studio.inference(job.check_stopped):
-            clip = studio.references.with_transcript(clip, studio.transcribe)
-    ref_text = clip.ref_text or ""
-    options = SpeechOptions(
-        seed=secrets.randbelow(2**31) if request.seed is None else request.seed,
-        speed=request.speed,
-        nfe_step=request.nfe_step,
-        cfg_strength=request.cfg_strength,
-        sway_sampling_coef=request.sway_sampling_coef,
-        target_rms=request.target_rms,
-        cross_fade_duration=request.cross_fade_duration,
-        fix_duration=request.fix_duration,
-        remove_silence=request.remove_silence,
-    )
-    plan = plan_chunks(request.text, clip.samples, ref_text, options)
-    job.check_stopped()
-    clock.lap("reference")
-    model = studio.model()
-    clock.lap("model_load")
+    with job.stages("reference"):
+        if reference.ref_text is None:
+            reference = resources.scheduler.run(
+                partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
+            )
+        options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
+        plan = plan_chunks(request.text, reference, options)
+    job.stop.check()
+    with job.stages("model_load"):
+        model = resources.model.get()
     if model.is_smoke:
         job.warnings.append(SMOKE_WARNING)
-    with studio.inference(job.check_stopped):
-        speech = synthesise(model, plan, clip.samples, ref_text, options, job.check_stopped)
-    clock.lap("synthesis")
-    path = _write(speech, request.output_format, folders)
-    clock.lap("encode")
-    return SpokenFile(path, speech, options.seed, clip)
+    with job.stages("synthesis"):
+        waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
+        speech = whole_speech(plan, waves, options)
+    return Spoken(speech, options.seed, reference)
 
 
-def _write(speech: Speech, output_format: str, folders: Sequence[Path]) -> Path:
-    for folder in folders:
-        path = folder / f"speech.{output_format}"
-        try:
-            encode_audio(speech.samples, speech.sample_rate, output_format, path)
-        except DeliveryError as error:
-            if folder == folders[-1]:
-                raise
-            log.warn(f"{error.message} The file goes to memory instead.")
-        else:
-            return path
-    raise DeliveryError("There is no folder for temporary files, neither on the disk nor in memory; give the worker one.")
+def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:
+    """The speech as a file in the first of ``folders`` that takes it: a full disk must not lose audio that was paid for.
+
+    Raises:
+        DeliveryError: none does.
+    """
+    speech = spoken.speech
+    with job.stages("encode"):
+        for folder in folders:
+            path = folder / f"speech.{output_format}"
+            try:
+                encode_audio(speech.samples, speech.sample_rate, output_format, path)
+            except DeliveryError as error:
+                if folder == folders[-1]:
+                    raise
+                log.warn(f"{error.message} The file goes to memory instead.")
+            else:
+                return path
+    raise DeliveryError(
+        "There is no folder for temporary files, neither on the disk nor in memory; set TMPDIR to one that can be written."
+    )
 
 
-def speech_fields(request: TtsRequest, spoken: SpokenFile, clock: Stopwatch) -> dict[str, Any]:
+def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, Any]:
     """The answer's fields about the speech itself; those about the file come from its delivery."""
-    speech, clip = spoken.speech, spoken.clip
-    timings = {stage: round(clock.laps.get(stage, 0.0), 4) for stage in STAGES}
+    speech, reference = spoken.speech, spoken.reference
+    timings = job.stages.rounded(JOB_STAGES)
     log.info(
         f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, "
         f"in {', '.join(f'{stage} {seconds:.2f} s' for stage, seconds in timings.items())}"
@@ -99,11 +117,11 @@ def speech_fields(request: TtsRequest, spoken: SpokenFile, clock: Stopwatch) -> 
         "sample_rate": speech.sample_rate,
         "output_format": request.output_format,
         "reference": {
-            "voice": clip.voice,
-            "duration": round(clip.duration, 3),
-            "clipped": clip.clipped,
-            "ref_text": (clip.ref_text or "").strip(),
+            "voice": reference.voice,
+            "duration": round(reference.duration, 3),
+            "clipped": reference.clipped,
+            "ref_text": (reference.ref_text or "").strip(),
         },
         "chunks": [{"text": chunk.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)} for chunk in speech.chunks],
-        "timings": {**timings, "real_time_factor": round(clock.laps["synthesis"] / speech.duration, 4)},
+        "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
     }

@@ -1,26 +1,64 @@
 """One job as its endpoint sees it: the settings it runs under, where its files go, whether its caller still waits."""
 
 import threading
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from f5_worker.errors import JobStopped, StorageNotConfiguredError
 from f5_worker.settings import S3Config, Settings
+from f5_worker.stages import Stages
+
+
+class Stop:
+    """Whether the caller has stopped the job. Thread-safe; what waits for something else is woken, so that nobody polls."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """Stop the job; what was registered with ``wakes`` is called in this thread."""
+        with self._lock:
+            self._stopped = True
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    def is_set(self) -> bool:
+        """Whether the job is stopped."""
+        return self._stopped
+
+    def check(self) -> None:
+        """Raise ``JobStopped`` once the job is stopped."""
+        if self._stopped:
+            raise JobStopped
+
+    @contextmanager
+    def wakes(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Within the block ``callback`` is called when the job is stopped, at once if it is already. It must not block."""
+        with self._lock:
+            self._callbacks.append(callback)
+            stopped = self._stopped
+        try:
+            if stopped:
+                callback()
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``s3`` is the job's own configuration where it sent one, else the endpoint's."""
+    """``s3`` is the job's own configuration where it sent one, else the endpoint's. ``warnings`` reach the answer."""
 
     settings: Settings
     s3: S3Config | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     warnings: list[str] = field(default_factory=list)
-
-    def check_stopped(self) -> None:
-        """Raise JobStopped once the caller has stopped the job."""
-        if self.stop.is_set():
-            raise JobStopped
+    stages: Stages = field(default_factory=Stages)
 
     def storage(self) -> S3Config:
         """The S3 configuration, for endpoints that cannot do without.
@@ -34,17 +72,3 @@ class Job:
                 "or send s3Config with the job."
             )
         return self.s3
-
-
-class Stopwatch:
-    """Seconds by stage: ``lap`` gives the time since the last lap to a stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Add the time since the last lap to stage ``name``."""
-        now = time.perf_counter()
-        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
-        self._last = now

@@ -4,15 +4,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from f5_worker import log
 from f5_worker.endpoints.health import NVIDIA_DRIVER
 from f5_worker.errors import ModelUnavailableError
-from f5_worker.job.context import Stopwatch
 from f5_worker.model.architecture import build_architecture
 from f5_worker.model.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.model.engine import Engine, load_engine
@@ -20,6 +19,7 @@ from f5_worker.model.files import SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.settings import Settings
+from f5_worker.stages import Stages
 
 _init_lock = threading.Lock()
 
@@ -35,7 +35,7 @@ class LoadedModel:
     vocab: Mapping[str, int]
     device: str
     dtype: Any
-    load_seconds: Mapping[str, float]
+    load_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_smoke(self) -> bool:
@@ -52,25 +52,27 @@ def load_model(settings: Settings) -> LoadedModel:
     Raises:
         ModelUnavailableError: one of its kinds, with the cause and the mend.
     """
-    clock = Stopwatch()
+    stages = Stages()
     pool = ThreadPoolExecutor(1, thread_name_prefix="engine-import")
     importing = pool.submit(load_engine)
     pool.shutdown(wait=False)
     try:
-        with _model_files(settings) as files:
-            clock.lap("files")
+        with ExitStack() as stack:
+            with stages("files"):
+                files = stack.enter_context(_model_files(settings))
             copies = _copies(settings)
             half = find_copy(files.checkpoint, copies) if copies else None
             read_ahead(half or files.checkpoint, files.vocoder_weights)
-            engine = importing.result()
-            clock.lap("imports")
-            model = _build(engine, files, pick_device(engine, settings), half, clock)
+            with stages("imports"):
+                engine = importing.result()
+            with stages("weights"):
+                built = _build(engine, files, pick_device(engine, settings), half)
+            model = replace(built, load_seconds=stages.seconds)
             if copies and half is None and model.dtype == engine.torch.float16:
                 keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
     except Exception as error:
         raise explain_load_error(error, f"the F5-TTS model {Path(settings.model).name}") from error
-    phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in model.load_seconds.items())
-    log.info(f"Model {Path(model.name).name} loaded on {model.device}: {phases}")
+    log.info(f"Model {Path(model.name).name} loaded on {model.device}: {stages}")
     return model
 
 
@@ -108,7 +110,7 @@ def pick_device(engine: Engine, settings: Settings) -> str:
     return "cuda"
 
 
-def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, clock: Stopwatch) -> LoadedModel:
+def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) -> LoadedModel:
     torch = engine.torch
     dtype = torch.float16 if device == "cuda" and torch.cuda.get_device_properties(device).major >= 7 else torch.float32
     with _no_initialisation(torch):
@@ -126,7 +128,6 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, cl
         # Read only together with a mask, which only a batch has: see sampler.py.
         block.attn.processor.attn_mask_enabled = True
     cfm, vocoder = cfm.eval().to(device), vocoder.eval().to(device)
-    clock.lap("weights")
     return LoadedModel(
         name=files.name,
         engine=engine,
@@ -135,7 +136,6 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, cl
         vocab=model.vocab,
         device=device,
         dtype=dtype,
-        load_seconds=clock.laps,
     )
 
 

@@ -18,7 +18,8 @@ def frames_that_fit(free_bytes: int, width: int, bytes_per_value: int) -> int:
 def plan_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
     """Group the indices of ``frames`` so that each group's longest times its size stays within ``budget``.
 
-    A chunk that is over the budget alone is a group of its own. Longest first: if memory does not suffice, that shows at once.
+    A chunk that is over the budget alone is a group of its own. The group with the earliest chunk comes first, so that the
+    start of a text can be heard while the rest is being made.
     """
     batches: list[list[int]] = []
     for index in sorted(range(len(frames)), key=lambda index: (-frames[index], index)):
@@ -27,4 +28,4 @@ def plan_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
             batch.append(index)
         else:
             batches.append([index])
-    return batches
+    return sorted(batches, key=min)

@@ -7,65 +7,86 @@ our own so that a stopped job ends at the next step, no trajectory is kept, and 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from f5_worker.model.engine import Engine
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-Tensor = Any
+    from f5_worker.model.engine import Engine
 
 
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """One generation: the reference and one chunk of text behind it.
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceMel:
+    """A voice as the model hears it: its log mel ``[n, d]`` on the model's device and in its dtype.
 
-    ``tokens`` are vocabulary indices, int64 ``[nt]``; ``frames`` the wished length of the whole mel, reference included;
-    ``seed`` starts the noise of this utterance alone.
+    ``gain`` undoes what was done to the reference's loudness: a generated wave comes out as loud as the reference is. It is
+    (multiplier, divisor), since upstream rounds after each; ``None`` where the reference was loud enough.
     """
 
-    tokens: Tensor
+    mel: "Tensor"
+    gain: "tuple[Tensor, float] | None" = None
+
+    def level(self, wave: "Tensor") -> "Tensor":
+        """A generated wave at the reference's own loudness."""
+        if self.gain is None:
+            return wave
+        multiplier, divisor = self.gain
+        return wave * multiplier.to(wave.device) / divisor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """One generation: a reference and one chunk of text behind it.
+
+    ``tokens`` are vocabulary indices of both texts, int64 ``[nt]``; ``frames`` the wished length of the whole mel, reference
+    included; ``seed`` starts the noise of this utterance alone.
+    """
+
+    tokens: "Tensor"
     frames: int
     seed: int
+    reference: ReferenceMel
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """How the ODE is solved; names and defaults as in F5-TTS."""
+    """How the ODE is solved, in F5-TTS's names. Utterances may share a batch if, and only if, theirs are equal."""
 
-    nfe_step: int = 32
-    cfg_strength: float = 2.0
-    sway_sampling_coef: float | None = -1.0
+    nfe_step: int
+    cfg_strength: float
+    sway_sampling_coef: float | None
 
 
 def sample_mels(
-    engine: Engine,
+    engine: "Engine",
     transformer: Any,
-    reference_mel: Tensor,
     utterances: Sequence[Utterance],
     guidance: Guidance,
     check_stopped: Callable[[], None],
-) -> list[Tensor]:
-    """Solve the ODE for ``utterances`` together; the first ``len(reference_mel)`` frames of each result are the reference.
+) -> "list[Tensor]":
+    """Solve the ODE for ``utterances`` together, each with a voice of its own; a result begins with its reference's frames.
 
     Args:
         transformer: the model's backbone (DiT; UNetT only with one utterance at a time).
-        reference_mel: log mel of the reference, ``[n, d]``, on the model's device and in its dtype.
         check_stopped: called before every step; raises to end the work.
 
     Returns:
         One mel ``[frames_i, d]`` per utterance, in the model's dtype. One alone equals ``CFM.sample`` bit for bit; in a batch
         each differs from that by rounding only, since attention and convolutions see its padding masked.
     """
-    torch = engine.torch
-    device, dtype, channels = reference_mel.device, reference_mel.dtype, reference_mel.shape[-1]
-    known = reference_mel.shape[0]
-    lengths = [max(len(item.tokens) + 1, known + 1, item.frames) for item in utterances]
+    import torch
+
+    mels = [item.reference.mel for item in utterances]
+    device, dtype, channels = mels[0].device, mels[0].dtype, mels[0].shape[-1]
+    lengths = [max(len(item.tokens) + 1, len(mel) + 1, item.frames) for item, mel in zip(utterances, mels, strict=True)]
     # A batch is masked anyway; attention kernels for masks want rows of whole 16 bytes.
     longest = max(lengths) if len(lengths) == 1 else -(-max(lengths) // 8) * 8
-    pad = torch.nn.functional.pad
 
-    condition = pad(reference_mel, (0, 0, 0, longest - known)).unsqueeze(0).expand(len(utterances), -1, -1)
-    noise = torch.zeros(len(utterances), longest, channels, device=device, dtype=dtype)
+    condition = torch.zeros(len(utterances), longest, channels, device=device, dtype=dtype)
+    noise = torch.zeros_like(condition)
     for row, (item, length) in enumerate(zip(utterances, lengths, strict=True)):
+        condition[row, : len(item.reference.mel)] = item.reference.mel
         generator = torch.Generator(device=device).manual_seed(item.seed)
         noise[row, :length] = torch.randn(length, channels, device=device, dtype=dtype, generator=generator)
     tokens = torch.nn.utils.rnn.pad_sequence([item.tokens for item in utterances], batch_first=True, padding_value=-1).to(
@@ -76,25 +97,27 @@ def sample_mels(
     if len(utterances) > 1:
         mask = engine.lens_to_mask(torch.tensor(lengths, device=device), length=longest)
     try:
-        _embed_text(torch, transformer, utterances, lengths, longest, device)
+        _embed_text(transformer, utterances, lengths, longest, device)
         x = _euler(engine, transformer, noise, condition, tokens, mask, guidance, check_stopped)
     finally:
         transformer.clear_cache()
-    x[:, :known] = condition[:, :known]
+    for row, mel in enumerate(mels):
+        x[row, : len(mel)] = mel
     return [x[row, :length] for row, length in enumerate(lengths)]
 
 
 def _euler(
-    engine: Engine,
+    engine: "Engine",
     transformer: Any,
-    x: Tensor,
-    condition: Tensor,
-    tokens: Tensor,
-    mask: Tensor | None,
+    x: "Tensor",
+    condition: "Tensor",
+    tokens: "Tensor",
+    mask: "Tensor | None",
     guidance: Guidance,
     check_stopped: Callable[[], None],
-) -> Tensor:
-    torch = engine.torch
+) -> "Tensor":
+    import torch
+
     t = engine.get_epss_timesteps(guidance.nfe_step, device=x.device, dtype=x.dtype)
     if guidance.sway_sampling_coef is not None:
         t = t + guidance.sway_sampling_coef * (torch.cos(torch.pi / 2 * t) - 1 + t)
@@ -110,9 +133,11 @@ def _euler(
 
 
 def _embed_text(
-    torch: Any, transformer: Any, utterances: Sequence[Utterance], lengths: Sequence[int], longest: int, device: Any
+    transformer: Any, utterances: Sequence[Utterance], lengths: Sequence[int], longest: int, device: "torch.device"
 ) -> None:
     """Fill the backbone's text cache item by item: the ConvNeXt GRN mixes the whole sequence, so padding would leak into it."""
+    import torch
+
     conditioned: list[Tensor] = []
     unconditioned: list[Tensor] = []
     for item, length in zip(utterances, lengths, strict=True):

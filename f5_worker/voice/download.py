@@ -10,10 +10,10 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 import requests
-from runpod.serverless.utils.rp_ssrf import SSRFError, iter_content_capped, safe_get
 from urllib3.exceptions import HTTPError as Urllib3Error
 
 from f5_worker.errors import ReferenceClipError
+from f5_worker.sdk import SSRFError, iter_content_capped, safe_get
 
 _CHUNK = 64 * 1024
 # Identity: the size that the server announces is then the size that arrives.

@@ -17,12 +17,14 @@ import s3_utils
 from f5_worker.audio.codec import FORMATS
 from f5_worker.delivery.deliver import (
     CONTENT_TYPES,
-    Delivery,
+    Delivered,
     ResultKind,
-    deliver_audio,
     find_result,
     inline_result,
     store_result,
+)
+from f5_worker.delivery.deliver import (
+    deliver as deliver_result,
 )
 from f5_worker.errors import (
     BucketNotFoundError,
@@ -55,8 +57,8 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(output_dir=tmp_path / "output", max_inline_bytes=FITS)
 
 
-def deliver(path: Path, settings: Settings, s3: S3Config | None, output_format: str = "wav") -> Delivery:
-    return deliver_audio(path, job_id=JOB_ID, output_format=output_format, settings=settings, s3=s3)
+def deliver(path: Path, settings: Settings, s3: S3Config | None, output_format: str = "wav") -> Delivered:
+    return deliver_result(path, "audio", output_format, job_id=JOB_ID, settings=settings, s3=s3)
 
 
 def files_under(folder: Path) -> set[str]:
@@ -101,8 +103,7 @@ def test_with_s3_the_answer_is_a_url_that_serves_the_file(
 ) -> None:
     here = replace(settings, on_runpod=on_runpod, max_inline_bytes=0)
     delivery = deliver(audio_file, here, s3_config, output_format)
-    assert delivery.audio_url is not None
-    served = requests.get(delivery.audio_url, timeout=60)
+    served = requests.get(delivery.answer()["audio_url"], timeout=60)
     assert served.content == AUDIO
     assert served.headers["Content-Type"] == delivery.content_type == FORMATS[output_format].content_type
     assert (delivery.size, delivery.warnings) == (len(AUDIO), ())
@@ -113,8 +114,11 @@ def test_with_s3_the_answer_is_a_url_that_serves_the_file(
 
 def test_without_s3_on_runpod_the_audio_is_in_the_answer(audio_file: Path, settings: Settings, tmp_path: Path) -> None:
     delivery = deliver(audio_file, replace(settings, on_runpod=True), None)
-    assert base64.b64decode(delivery.audio_base64 or "") == AUDIO
-    assert delivery.answer() == {"audio_base64": delivery.audio_base64, "size": len(AUDIO), "content_type": "audio/wav"}
+    assert delivery.answer() == {
+        "audio_base64": base64.b64encode(AUDIO).decode("ascii"),
+        "size": len(AUDIO),
+        "content_type": "audio/wav",
+    }
     assert delivery.warnings == ()
     assert files_under(tmp_path) == {"job/speech.wav"}
 
@@ -124,9 +128,9 @@ def test_without_s3_on_a_local_run_the_audio_is_a_file(
     audio_file: Path, settings: Settings, tmp_path: Path, limit: int
 ) -> None:
     delivery = deliver(audio_file, replace(settings, max_inline_bytes=limit), None)
-    assert delivery.audio_path == str(settings.output_dir / f"{JOB_ID}.wav")
-    assert Path(delivery.audio_path).read_bytes() == AUDIO
-    assert delivery.answer() == {"audio_path": delivery.audio_path, "size": len(AUDIO), "content_type": "audio/wav"}
+    assert delivery.answer()["audio_path"] == str(settings.output_dir / f"{JOB_ID}.wav")
+    assert Path(delivery.answer()["audio_path"]).read_bytes() == AUDIO
+    assert delivery.answer() == {"audio_path": delivery.answer()["audio_path"], "size": len(AUDIO), "content_type": "audio/wav"}
     assert delivery.warnings == ()
     assert files_under(tmp_path) == {"job/speech.wav", f"output/{JOB_ID}.wav"}
 
@@ -137,7 +141,7 @@ def test_a_file_reaches_another_file_system(audio_file: Path, settings: Settings
         pytest.skip("this machine has no second file system to write to")
     try:
         delivery = deliver(audio_file, replace(settings, output_dir=elsewhere / "deep"), None)
-        assert Path(delivery.audio_path or "").read_bytes() == AUDIO
+        assert Path(delivery.answer()["audio_path"]).read_bytes() == AUDIO
         assert files_under(elsewhere) == {f"deep/{JOB_ID}.wav"}
     finally:
         shutil.rmtree(elsewhere, ignore_errors=True)
@@ -169,7 +173,7 @@ def test_a_failed_upload_goes_inline_with_a_warning(
     audio_file: Path, settings: Settings, broken_s3: S3Config, tmp_path: Path, on_runpod: bool
 ) -> None:
     delivery = deliver(audio_file, replace(settings, on_runpod=on_runpod), broken_s3)
-    assert base64.b64decode(delivery.audio_base64 or "") == AUDIO
+    assert base64.b64decode(delivery.answer()["audio_base64"]) == AUDIO
     (warning,) = delivery.warnings
     assert warning.startswith("The upload to S3 failed: ")
     assert warning.endswith("The audio is in the answer itself.")
@@ -182,7 +186,7 @@ def test_a_failed_upload_that_does_not_fit_inline(
 ) -> None:
     s3, small = replace(s3_config, endpoint_url=refused_endpoint()), replace(settings, max_inline_bytes=TOO_SMALL)
     kept = deliver(audio_file, small, s3)
-    assert Path(kept.audio_path or "").read_bytes() == AUDIO
+    assert Path(kept.answer()["audio_path"]).read_bytes() == AUDIO
     assert kept.warnings[0].startswith("The upload to S3 failed: ")
     assert kept.warnings[0].endswith("The audio is kept as a local file.")
     with pytest.raises(
@@ -197,7 +201,7 @@ def test_an_upload_that_breaks_off_once_is_done_again(
 ) -> None:
     with cutting_proxy(s3_server.port, sent=5_000, times=1) as endpoint:
         delivery = deliver(audio_file, settings, replace(s3_config, endpoint_url=endpoint))
-        assert requests.get(delivery.audio_url or "", timeout=60).content == AUDIO
+        assert requests.get(delivery.answer()["audio_url"], timeout=60).content == AUDIO
     assert delivery.warnings == ()
 
 
@@ -219,7 +223,7 @@ def test_a_folder_that_cannot_be_written_gives_the_audio_inline(
     block(settings.output_dir)
     before = files_under(tmp_path)
     delivery = deliver(audio_file, settings, None)
-    assert base64.b64decode(delivery.audio_base64 or "") == AUDIO
+    assert base64.b64decode(delivery.answer()["audio_base64"]) == AUDIO
     (warning,) = delivery.warnings
     assert warning.startswith("OUTPUT_DIR cannot be written (")
     assert str(tmp_path) not in warning
@@ -234,13 +238,13 @@ def test_a_full_disk_gives_the_audio_inline_and_leaves_no_part(audio_file: Path,
     here = replace(settings, output_dir=small_disk / "output", max_inline_bytes=10**9)
     audio_file.write_bytes(AUDIO * 200)
     delivery = deliver(audio_file, here, None)
-    assert base64.b64decode(delivery.audio_base64 or "") == AUDIO * 200
+    assert base64.b64decode(delivery.answer()["audio_base64"]) == AUDIO * 200
     assert delivery.warnings == ("The disk of OUTPUT_DIR has no room for 2,048,000 bytes. The audio is in the answer itself.",)
     with pytest.raises(DeliveryError, match=r"^The disk of OUTPUT_DIR has no room for 2,048,000 bytes\. The wav audio has"):
         deliver(audio_file, replace(here, max_inline_bytes=0), None)
     assert files_under(small_disk) == set()
     audio_file.write_bytes(AUDIO)
-    assert deliver(audio_file, here, None).audio_path == str(here.output_dir / f"{JOB_ID}.wav")
+    assert deliver(audio_file, here, None).answer()["audio_path"] == str(here.output_dir / f"{JOB_ID}.wav")
 
 
 @pytest.fixture
@@ -260,10 +264,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_delivery_is_exactly_one_thing() -> None:
-    for url, inline, path in ((None, None, None), ("a", "b", None), ("a", None, "c"), ("a", "b", "c")):
-        with pytest.raises(ValueError, match="exactly one"):
-            Delivery(1, "audio/wav", audio_url=url, audio_base64=inline, audio_path=path)
+@pytest.mark.parametrize("on_runpod", [True, False])
+def test_other_results_go_the_same_ways(tmp_path: Path, on_runpod: bool) -> None:
+    path = tmp_path / "words.srt"
+    path.write_bytes(b"1")
+    settings = Settings(on_runpod=on_runpod, output_dir=tmp_path / "output")
+    answer = deliver_result(path, "timing", "srt", job_id=JOB_ID, settings=settings, s3=None).answer()
+    way = {"timing_base64": "MQ=="} if on_runpod else {"timing_path": str(tmp_path / "output" / f"{JOB_ID}.srt")}
+    assert answer == {**way, "size": 1, "content_type": "application/x-subrip"}
 
 
 # --------------------------------------------------------------------------------------------------------------- stored results

@@ -8,10 +8,12 @@ from f5_worker.speech.batching import MAX_BATCH_FRAMES, frames_that_fit, plan_ba
 
 
 @given(st.lists(st.integers(1, 3000), max_size=40), st.integers(0, 20_000))
-def test_every_chunk_once_within_the_budget_and_sorted(frames: list[int], budget: int) -> None:
+def test_every_chunk_once_within_the_budget_and_the_earliest_first(frames: list[int], budget: int) -> None:
     batches = plan_batches(frames, budget)
     assert sorted(index for batch in batches for index in batch) == list(range(len(frames)))
-    lengths = [frames[index] for batch in batches for index in batch]
+    assert [min(batch) for batch in batches] == sorted(min(batch) for batch in batches)
+    by_length = sorted(batches, key=lambda batch: -frames[batch[0]])
+    lengths = [frames[index] for batch in by_length for index in batch]
     assert lengths == sorted(lengths, reverse=True)
     for batch in batches:
         assert len(batch) == 1 or max(frames[index] for index in batch) * len(batch) <= budget

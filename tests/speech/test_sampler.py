@@ -11,7 +11,7 @@ import sys
 import torchdiffeq  # before the engine, so that CFM.sample keeps its real solver
 import torch
 from f5_worker.model.load import load_model
-from f5_worker.speech.sampler import Guidance, Utterance, sample_mels
+from f5_worker.speech.sampler import Guidance, ReferenceMel, Utterance, sample_mels
 from f5_worker.settings import load_settings
 
 model = load_model(load_settings({"F5TTS_MODEL": sys.argv[1], "F5TTS_DEVICE": "cpu"}))
@@ -29,7 +29,7 @@ for nfe_step in (1, 2, 5, 6, 7, 10, 12, 16, 32):
                 cond=audio, text=text, duration=160, steps=nfe_step, cfg_strength=cfg_strength, sway_sampling_coef=sway
             )
             ours = sample_mels(
-                model.engine, model.cfm.transformer, mel, [Utterance(tokens, 160, 11)],
+                model.engine, model.cfm.transformer, [Utterance(tokens, 160, 11, ReferenceMel(mel, None))],
                 Guidance(nfe_step, cfg_strength, sway), lambda: None,
             )[0]
         if not torch.equal(ours, theirs[0]):

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,22 +15,16 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from f5_worker.audio.silence import Samples, remove_long_silences
 from f5_worker.errors import InputError, JobStopped, SynthesisError
+from f5_worker.job.request import TtsRequest
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
 from f5_worker.settings import Settings
-from f5_worker.speech.synthesis import (
-    MODEL_SECONDS,
-    ChunkPlan,
-    Samples,
-    SpeechOptions,
-    chunk_seed,
-    join,
-    plan_chunks,
-    remove_long_silences,
-    synthesise,
-)
-from f5_worker.voice.clip import read_reference
+from f5_worker.speech.join import Joiner, join
+from f5_worker.speech.plan import MODEL_SECONDS, ChunkPlan, SpeechOptions, chunk_seed, plan_chunks
+from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.voice.clip import ReferenceClip, read_reference
 from tests import PATIENCE
 
 REF_TEXT = "Some call me nature, others call me mother nature. "
@@ -46,19 +40,37 @@ def go_on() -> None:
 
 
 @pytest.fixture(scope="module")
-def reference() -> Samples:
+def reference() -> ReferenceClip:
     """The built-in voice, processed."""
     from f5_worker.voice.clip import builtin_voice
 
     voice = builtin_voice()
-    return read_reference(voice.data, voice="built-in", ref_text=voice.ref_text, settings=Settings()).samples
+    return read_reference(voice.data, voice="built-in", ref_text=voice.ref_text, settings=Settings())
 
 
-def speak(
-    model: LoadedModel, reference: Samples, text: str, options: SpeechOptions, **more: Any
-) -> tuple[Samples, tuple[Any, ...]]:
-    plan = plan_chunks(text, reference, REF_TEXT, options)
-    speech = synthesise(model, plan, reference, REF_TEXT, options, go_on, **more)
+def of_length(reference: ReferenceClip, seconds: float) -> ReferenceClip:
+    """The clip repeated or cut to that length."""
+    return replace(reference, samples=np.resize(reference.samples, int(seconds * SAMPLE_RATE)).astype(np.float32))
+
+
+def as_loud(reference: ReferenceClip, volume: float) -> ReferenceClip:
+    """The clip with its samples multiplied by ``volume``."""
+    return replace(reference, samples=(reference.samples * volume).astype(np.float32))
+
+
+def options_of(seed: int, **fields: Any) -> SpeechOptions:
+    """The options of a job with these fields."""
+    return SpeechOptions.of(TtsRequest(text="Any.", **fields), seed)
+
+
+def speak_plan(
+    model: LoadedModel, plan: Sequence[ChunkPlan], options: SpeechOptions, batch_frames: int | None = None
+) -> Speech:
+    return whole_speech(plan, synthesise(model, plan, options, go_on, batch_frames), options)
+
+
+def speak(model: LoadedModel, reference: ReferenceClip, text: str, options: SpeechOptions) -> tuple[Samples, tuple[Any, ...]]:
+    speech = speak_plan(model, plan_chunks(text, reference, options), options)
     return speech.samples, speech.chunks
 
 
@@ -73,13 +85,13 @@ PARITY: Mapping[str, tuple[str, dict[str, Any], float]] = {
 
 
 @pytest.fixture(scope="module")
-def stock(smoke_folder: Path, reference: Samples, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Samples]:
+def stock(smoke_folder: Path, reference: ReferenceClip, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Samples]:
     """What the unchanged f5-tts makes of each case, in a process of its own."""
     folder = tmp_path_factory.mktemp("stock")
     jobs = []
     for number, (text, options, volume) in enumerate(PARITY.values()):
         clip = str(folder / f"{number}.wav")
-        soundfile.write(clip, (reference * volume).astype(np.float32), SAMPLE_RATE, subtype="FLOAT")
+        soundfile.write(clip, as_loud(reference, volume).samples, SAMPLE_RATE, subtype="FLOAT")
         jobs.append({"reference": clip, "ref_text": REF_TEXT, "text": text, "seed": 42, "options": options})
     request = folder / "request.json"
     request.write_text(json.dumps({"model_folder": str(smoke_folder), "jobs": jobs}), encoding="utf-8")
@@ -90,48 +102,80 @@ def stock(smoke_folder: Path, reference: Samples, tmp_path_factory: pytest.TempP
 
 @pytest.mark.parametrize("case", PARITY)
 def test_one_chunk_equals_stock_bit_for_bit(
-    case: str, stock: Mapping[str, Samples], smoke_model: LoadedModel, reference: Samples
+    case: str, stock: Mapping[str, Samples], smoke_model: LoadedModel, reference: ReferenceClip
 ) -> None:
     text, options, volume = PARITY[case]
-    clip = (reference * volume).astype(np.float32)
-    ours, chunks = speak(smoke_model, clip, text, SpeechOptions(seed=42, **options))
+    ours, chunks = speak(smoke_model, as_loud(reference, volume), text, options_of(42, **options))
     assert len(chunks) == 1
     np.testing.assert_array_equal(ours, stock[case])
 
 
 class TestDeterminism:
-    def test_many_chunks_are_the_same_in_every_run(self, smoke_model: LoadedModel, reference: Samples) -> None:
-        options = SpeechOptions(seed=7, nfe_step=3)
+    def test_many_chunks_are_the_same_in_every_run(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+        options = options_of(7, nfe_step=3)
         first, chunks = speak(smoke_model, reference, LONG_TEXT, options)
         assert len(chunks) > 1
         for _ in range(3):
             again, _ = speak(smoke_model, reference, LONG_TEXT, options)
             np.testing.assert_array_equal(again, first)
 
-    def test_another_seed_gives_another_result(self, smoke_model: LoadedModel, reference: Samples) -> None:
-        first, _ = speak(smoke_model, reference, "Hello there, my friend.", SpeechOptions(seed=1, nfe_step=2))
-        other, _ = speak(smoke_model, reference, "Hello there, my friend.", SpeechOptions(seed=2, nfe_step=2))
+    def test_another_seed_gives_another_result(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+        first, _ = speak(smoke_model, reference, "Hello there, my friend.", options_of(1, nfe_step=2))
+        other, _ = speak(smoke_model, reference, "Hello there, my friend.", options_of(2, nfe_step=2))
         assert np.abs(first - other).max() > 1e-3
 
-    def test_the_text_has_an_effect(self, smoke_model: LoadedModel, reference: Samples) -> None:
-        first, _ = speak(smoke_model, reference, "Hello there, my friend.", SpeechOptions(seed=1, nfe_step=2))
-        other, _ = speak(smoke_model, reference, "Jello there, my friend.", SpeechOptions(seed=1, nfe_step=2))
+    def test_the_text_has_an_effect(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+        first, _ = speak(smoke_model, reference, "Hello there, my friend.", options_of(1, nfe_step=2))
+        other, _ = speak(smoke_model, reference, "Jello there, my friend.", options_of(1, nfe_step=2))
         assert first.shape == other.shape
         assert not np.array_equal(first, other)
 
     @pytest.mark.parametrize("batch_frames", [1_500, 4_000, 1_000_000])
-    def test_a_batch_equals_one_by_one(self, smoke_model: LoadedModel, reference: Samples, batch_frames: int) -> None:
-        options = SpeechOptions(seed=3, nfe_step=8)
+    def test_a_batch_equals_one_by_one(self, smoke_model: LoadedModel, reference: ReferenceClip, batch_frames: int) -> None:
+        options = options_of(3, nfe_step=8)
         plan = [
-            ChunkPlan(text, 470 + frames, chunk_seed(3, index))
+            ChunkPlan(text, reference, 470 + frames, chunk_seed(3, index))
             for index, (text, frames) in enumerate(
                 [("Hello there my friend.", 180), ("This one is much longer than the others.", 301), ("A third.", 97)]
             )
         ]
-        singles = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=0)
-        together = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=batch_frames)
+        singles = speak_plan(smoke_model, plan, options, batch_frames=0)
+        together = speak_plan(smoke_model, plan, options, batch_frames=batch_frames)
         assert together.chunks == singles.chunks
         np.testing.assert_allclose(together.samples, singles.samples, atol=1e-4 * np.abs(singles.samples).max())
+
+    def test_a_batch_of_several_voices_equals_one_by_one(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+        options = options_of(3, nfe_step=8)
+        voices = [reference, as_loud(of_length(reference, 3.0), 0.1), of_length(reference, 7.0)]
+        plan = [
+            ChunkPlan(
+                f"Voice number {index}.", voice, len(voice.samples) // HOP_LENGTH + 100 + 40 * index, chunk_seed(3, index)
+            )
+            for index, voice in enumerate(voices)
+        ]
+        singles = list(synthesise(smoke_model, plan, options, go_on, batch_frames=0))
+        together = list(synthesise(smoke_model, plan, options, go_on, batch_frames=1_000_000))
+        for alone, in_batch, item in zip(singles, together, plan, strict=True):
+            np.testing.assert_allclose(in_batch, alone, atol=1e-4 * np.abs(alone).max())
+            np.testing.assert_array_equal(alone, next(iter(synthesise(smoke_model, [item], options, go_on))))
+
+    def test_a_finished_chunk_can_be_used_before_the_next_is_begun(
+        self, smoke_model: LoadedModel, reference: ReferenceClip
+    ) -> None:
+        steps = 0
+
+        def count() -> None:
+            nonlocal steps
+            steps += 1
+
+        options = options_of(7, nfe_step=3)
+        plan = plan_chunks(LONG_TEXT, reference, options)
+        waves = synthesise(smoke_model, plan, options, count)
+        seen = []
+        for _ in plan:
+            next(waves)
+            seen.append(steps)
+        assert seen == [4 * number for number in range(1, len(plan) + 1)]  # a check for the batch, and one for each step
 
     def test_seeds_of_chunks_differ_and_the_first_is_the_jobs_own(self) -> None:
         seeds = [chunk_seed(42, index) for index in range(200)]
@@ -142,32 +186,34 @@ class TestDeterminism:
 
 
 class TestPlan:
-    def test_reference_and_chunk_stay_under_what_the_model_was_trained_on(self, reference: Samples) -> None:
+    def test_reference_and_chunk_stay_under_what_the_model_was_trained_on(self, reference: ReferenceClip) -> None:
         for seconds in (1.0, 5.0, 12.0, 15.0):
-            clip = np.resize(reference, int(seconds * SAMPLE_RATE)).astype(np.float32)
+            clip = of_length(reference, seconds)
             for speed in (0.25, 1.0, 4.0):
-                plan = plan_chunks(LONG_TEXT, clip, REF_TEXT, SpeechOptions(seed=0, speed=speed))
+                plan = plan_chunks(LONG_TEXT, clip, options_of(0, speed=speed))
                 assert all(item.frames * HOP_LENGTH / SAMPLE_RATE <= MODEL_SECONDS for item in plan)
                 assert "".join(item.text for item in plan).replace(" ", "") == LONG_TEXT.replace(" ", "")
 
-    @pytest.mark.parametrize("fix_duration", [0.5, 4.9, 30.5])
-    def test_fix_duration_must_leave_room_for_speech(self, reference: Samples, fix_duration: float) -> None:
+    @pytest.mark.parametrize("fix_duration", [0.5, 4.9])
+    def test_fix_duration_must_leave_room_for_speech(self, reference: ReferenceClip, fix_duration: float) -> None:
         with pytest.raises(InputError, match=r"fix_duration=.*at most 30 s") as caught:
-            plan_chunks("Hello.", reference, REF_TEXT, SpeechOptions(seed=0, fix_duration=fix_duration))
+            plan_chunks("Hello.", reference, options_of(0, fix_duration=fix_duration))
         assert caught.value.details["field"] == "fix_duration"
 
-    def test_fix_duration_is_for_one_chunk(self, reference: Samples) -> None:
+    def test_fix_duration_is_for_one_chunk(self, reference: ReferenceClip) -> None:
         with pytest.raises(InputError, match="one chunk only"):
-            plan_chunks(LONG_TEXT * 3, reference, REF_TEXT, SpeechOptions(seed=0, fix_duration=20.0))
+            plan_chunks(LONG_TEXT * 3, reference, options_of(0, fix_duration=20.0))
 
-    def test_fix_duration_is_the_length_of_reference_and_speech(self, smoke_model: LoadedModel, reference: Samples) -> None:
-        samples, _ = speak(smoke_model, reference, "Hello.", SpeechOptions(seed=0, nfe_step=1, fix_duration=8.0))
-        assert abs((len(samples) + len(reference)) / SAMPLE_RATE - 8.0) < 2 * HOP_LENGTH / SAMPLE_RATE
+    def test_fix_duration_is_the_length_of_reference_and_speech(
+        self, smoke_model: LoadedModel, reference: ReferenceClip
+    ) -> None:
+        samples, _ = speak(smoke_model, reference, "Hello.", options_of(0, nfe_step=1, fix_duration=8.0))
+        assert abs((len(samples) + len(reference.samples)) / SAMPLE_RATE - 8.0) < 2 * HOP_LENGTH / SAMPLE_RATE
 
 
 class TestStop:
     @pytest.mark.parametrize("steps", [0, 1, 5])
-    def test_a_stopped_job_ends_at_the_next_step(self, smoke_model: LoadedModel, reference: Samples, steps: int) -> None:
+    def test_a_stopped_job_ends_at_the_next_step(self, smoke_model: LoadedModel, reference: ReferenceClip, steps: int) -> None:
         calls = 0
 
         def stop() -> None:
@@ -176,14 +222,14 @@ class TestStop:
             if calls > steps:
                 raise JobStopped
 
-        options = SpeechOptions(seed=0, nfe_step=32)
-        plan = plan_chunks(LONG_TEXT, reference, REF_TEXT, options)
+        options = options_of(0, nfe_step=32)
+        plan = plan_chunks(LONG_TEXT, reference, options)
         with pytest.raises(JobStopped):
-            synthesise(smoke_model, plan, reference, REF_TEXT, options, stop)
+            list(synthesise(smoke_model, plan, options, stop))
         assert calls == steps + 1
 
-    def test_the_next_job_is_not_touched_by_a_stopped_one(self, smoke_model: LoadedModel, reference: Samples) -> None:
-        options = SpeechOptions(seed=5, nfe_step=4)
+    def test_the_next_job_is_not_touched_by_a_stopped_one(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+        options = options_of(5, nfe_step=4)
         before, _ = speak(smoke_model, reference, "Hello there, my friend.", options)
         self.test_a_stopped_job_ends_at_the_next_step(smoke_model, reference, 2)
         after, _ = speak(smoke_model, reference, "Hello there, my friend.", options)
@@ -191,38 +237,40 @@ class TestStop:
 
 
 class TestFaults:
-    def test_no_valid_sound_is_an_error(self, smoke_model: LoadedModel, reference: Samples) -> None:
+    def test_no_valid_sound_is_an_error(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
         torch = smoke_model.engine.torch
         broken = replace(smoke_model, vocoder=_Decoder(lambda mel: torch.full((1, mel.shape[-1] * HOP_LENGTH), torch.nan)))
-        options = SpeechOptions(seed=0, nfe_step=1)
-        plan = plan_chunks("Hello.", reference, REF_TEXT, options)
+        options = options_of(0, nfe_step=1)
+        plan = plan_chunks("Hello.", reference, options)
         with pytest.raises(SynthesisError, match="no valid sound"):
-            synthesise(broken, plan, reference, REF_TEXT, options, go_on)
+            speak_plan(broken, plan, options)
 
     def test_out_of_memory_falls_back_to_smaller_batches(
-        self, smoke_model: LoadedModel, reference: Samples, monkeypatch: pytest.MonkeyPatch
+        self, smoke_model: LoadedModel, reference: ReferenceClip, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from f5_worker.speech import sampler, synthesis
 
         sizes: list[int] = []
         original = sampler.sample_mels
 
-        def sample(engine: Any, transformer: Any, mel: Any, utterances: Any, *rest: Any) -> Any:
+        def sample(engine: Any, transformer: Any, utterances: Any, *rest: Any) -> Any:
             sizes.append(len(utterances))
             if len(utterances) > 1:
                 raise engine.torch.OutOfMemoryError("CUDA out of memory")
-            return original(engine, transformer, mel, utterances, *rest)
+            return original(engine, transformer, utterances, *rest)
 
-        options = SpeechOptions(seed=9, nfe_step=2)
-        plan = [ChunkPlan("Hello there my friend.", 470 + frames, chunk_seed(9, frames)) for frames in (100, 90, 80, 70)]
-        singles = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=0)
+        options = options_of(9, nfe_step=2)
+        plan = [
+            ChunkPlan("Hello there my friend.", reference, 470 + frames, chunk_seed(9, frames)) for frames in (100, 90, 80, 70)
+        ]
+        singles = speak_plan(smoke_model, plan, options, batch_frames=0)
         monkeypatch.setattr(synthesis, "sample_mels", sample)
-        together = synthesise(smoke_model, plan, reference, REF_TEXT, options, go_on, batch_frames=1_000_000)
+        together = speak_plan(smoke_model, plan, options, batch_frames=1_000_000)
         assert sizes == [4, 2, 1, 1, 2, 1, 1]
         np.testing.assert_array_equal(together.samples, singles.samples)
 
     def test_out_of_memory_for_one_chunk_is_an_error_that_says_what_to_do(
-        self, smoke_model: LoadedModel, reference: Samples, monkeypatch: pytest.MonkeyPatch
+        self, smoke_model: LoadedModel, reference: ReferenceClip, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from f5_worker.speech import synthesis
 
@@ -231,7 +279,7 @@ class TestFaults:
 
         monkeypatch.setattr(synthesis, "sample_mels", sample)
         with pytest.raises(SynthesisError, match="GPU memory ran out while one chunk was spoken; choose"):
-            speak(smoke_model, reference, "Hello.", SpeechOptions(seed=0))
+            speak(smoke_model, reference, "Hello.", options_of(0))
 
 
 class _Decoder:
@@ -268,6 +316,22 @@ class TestJoin:
             expected = np.concatenate([expected[:-600], overlap, wave[600:]])
         joined, _ = join(waves, 600)
         np.testing.assert_allclose(joined, expected, atol=1e-6)
+
+
+class TestJoiner:
+    @given(st.lists(st.integers(0, 400), min_size=1, max_size=8), st.integers(0, 500))
+    def test_what_is_given_out_is_the_whole_and_final(self, lengths: list[int], cross_fade: int) -> None:
+        rng = np.random.default_rng(0)
+        waves = [rng.standard_normal(length).astype(np.float32) for length in lengths]
+        joiner = Joiner(cross_fade)
+        parts = [joiner.add(wave) for wave in waves]
+        whole, spans = join(waves, cross_fade)
+        np.testing.assert_array_equal(np.concatenate([*parts, joiner.finish()]), whole)
+        assert joiner.spans == spans
+        for count in range(1, len(waves)):
+            given_out = np.concatenate(parts[:count])
+            np.testing.assert_array_equal(given_out, whole[: len(given_out)])
+            assert len(given_out) >= spans[count - 1][1] - cross_fade
 
 
 class TestRemoveSilence:

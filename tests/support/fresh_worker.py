@@ -8,12 +8,12 @@ Every ``ask`` also checks what holds for every job: the answer can be posted, no
 
 import asyncio
 import base64
-import importlib
 import io
 import json
 import os
 import sys
 import tempfile
+import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 import handler
 from f5_worker.delivery import workspace
+from f5_worker.resources import Resources
 from f5_worker.settings import S3Config
 from tests.support.processes import REPOSITORY, clean_environment
 
@@ -79,7 +80,7 @@ def base64_of(data: bytes) -> str:
 
 
 class FreshWorker:
-    """The handler's module, to which jobs are handed as the SDK does it: each as a task of an event loop."""
+    """The handler with resources of its own, to which jobs are handed as the SDK does it: each as a task of an event loop."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         self.folder = folder
@@ -96,7 +97,11 @@ class FreshWorker:
         monkeypatch.chdir(folder)
         self.use_as_temporary(folder / "tmp")
         monkeypatch.setattr(workspace, "MEMORY_FOLDER", self.memory)
-        importlib.reload(handler)
+        self.now: float | None = None
+        self._monkeypatch.setattr(handler, "resources", self._resources())
+
+    def _resources(self) -> Resources:
+        return Resources(os.environ, lambda: time.monotonic() if self.now is None else self.now)
 
     def set(self, **environment: str | Path | float) -> None:
         """Set variables of the environment; a worker that is up does not see them (``restart``)."""
@@ -106,7 +111,7 @@ class FreshWorker:
     def restart(self, **environment: str | Path | float) -> None:
         """A worker without a model, under changed settings."""
         self.set(**environment)
-        importlib.reload(handler)
+        self._monkeypatch.setattr(handler, "resources", self._resources())
 
     def use_s3(self, config: S3Config) -> None:
         """``restart`` with the bucket as the endpoint's."""

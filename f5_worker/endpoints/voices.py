@@ -1,0 +1,47 @@
+"""The voice store's endpoints."""
+
+from typing import Any
+
+from f5_worker.job.context import Job
+from f5_worker.job.request import DeleteVoiceRequest, ListVoicesRequest, UploadRequest
+from f5_worker.voice import store
+from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference
+from f5_worker.voice.download import decode_base64, fetch_url
+
+
+def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
+    """Check a clip and store it as a voice."""
+    storage, limit = job.storage(), job.settings.max_reference_bytes
+    if request.voice_file_url is not None:
+        field = "voice_file_url"
+        data = fetch_url(request.voice_file_url, max_bytes=limit, timeout=job.settings.download_timeout, field=field)
+    else:
+        field = "voice_base64"
+        data = decode_base64(request.voice_base64 or "", max_bytes=limit, field=field)
+    checked = check_reference(
+        data, ref_text=request.ref_text, settings=job.settings, field=field, max_seconds=MAX_UPLOAD_SECONDS
+    )
+    duration = round(checked.duration, 3)
+    store.store_voice(
+        storage, request.voice_name, data, duration=duration, ref_text=request.ref_text, overwrite=request.overwrite
+    )
+    return {
+        "status": "success",
+        "message": f"Voice {request.voice_name} is stored.",
+        "name": request.voice_name,
+        "duration": duration,
+        "ref_text": request.ref_text,
+        "warnings": list(checked.warnings),
+    }
+
+
+def list_voices(_request: ListVoicesRequest, job: Job) -> dict[str, Any]:
+    """All stored voices."""
+    voices = [voice.answer() for voice in store.list_voices(job.storage())]
+    return {"status": "success", "voices": voices, "count": len(voices)}
+
+
+def delete_voice(request: DeleteVoiceRequest, job: Job) -> dict[str, Any]:
+    """Remove a stored voice."""
+    store.delete_voice(job.storage(), request.voice_name)
+    return {"status": "success", "name": request.voice_name}

@@ -1,0 +1,30 @@
+"""How long each stage of a piece of work took."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+JOB_STAGES = ("model_load", "reference", "synthesis", "encode", "upload")
+"""The stages of a ``tts`` job, as its answer lists them."""
+
+
+class Stages:
+    """Seconds by stage: ``with stages("upload"): ...`` adds the time that the block takes, also when it fails."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def rounded(self, names: tuple[str, ...]) -> Mapping[str, float]:
+        """Each of ``names`` to a tenth of a millisecond; 0 for a stage that never came."""
+        return {name: round(self.seconds.get(name, 0.0), 4) for name in names}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
