@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -31,28 +31,8 @@ from f5_worker.errors import (
     StorageNotFoundError,
     StorageTooLargeError,
 )
+from f5_worker.formats import VOICE_CONTENT_TYPES
 from f5_worker.settings import S3Config
-
-CONTENT_TYPES: Mapping[str, str] = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "ogg": "audio/ogg",
-    "oga": "audio/ogg",
-    "opus": "audio/ogg",
-    "m4a": "audio/mp4",
-    "mp4": "audio/mp4",
-    "aac": "audio/aac",
-    "webm": "audio/webm",
-    "aiff": "audio/aiff",
-    "aif": "audio/aiff",
-    "caf": "audio/x-caf",
-    "au": "audio/basic",
-    "mka": "audio/x-matroska",
-    "wma": "audio/x-ms-wma",
-    "amr": "audio/amr",
-}
-"""The extensions that make an object a voice, and what it is served as."""
 
 MAX_NAME_CHARS = 200
 _FOLDER = "voices/"
@@ -60,7 +40,7 @@ _MAX_SIDECAR_BYTES = 256 * 1024
 _CLEAN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ALLOWED = (
     f"use letters, digits, '.', '_' and '-', no leading '.', {MAX_NAME_CHARS} characters at most, and one of the extensions "
-    f"{', '.join(CONTENT_TYPES)}"
+    f"{', '.join(VOICE_CONTENT_TYPES)}"
 )
 
 
@@ -148,7 +128,7 @@ def store_voice(
     if not overwrite and s3_utils.find(config, _FOLDER + name) is not None:
         raise InputError(taken, field="voice_name")
     try:
-        s3_utils.put_bytes(config, _FOLDER + name, data, CONTENT_TYPES[_extension(name) or ""], overwrite=overwrite)
+        s3_utils.put_bytes(config, _FOLDER + name, data, VOICE_CONTENT_TYPES[_extension(name) or ""], overwrite=overwrite)
     except StorageExistsError as error:
         raise InputError(taken, field="voice_name") from error
     sidecar = _Sidecar(ref_text, duration, hashlib.sha256(data).hexdigest(), len(data))
@@ -201,7 +181,7 @@ def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
 def _extension(name: str) -> str | None:
     """The lower-case audio extension of ``name``, or ``None``."""
     extension = PurePosixPath(name).suffix[1:].lower()
-    return extension if extension in CONTENT_TYPES else None
+    return extension if extension in VOICE_CONTENT_TYPES else None
 
 
 def _is_stored_name(name: str) -> bool:

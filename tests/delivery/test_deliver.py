@@ -14,11 +14,8 @@ import pytest
 import requests
 
 import s3_utils
-from f5_worker.audio.codec import FORMATS
 from f5_worker.delivery.deliver import (
-    CONTENT_TYPES,
     Delivery,
-    ResultKind,
     deliver_audio,
     find_result,
     inline_result,
@@ -32,6 +29,7 @@ from f5_worker.errors import (
     StorageNotFoundError,
     StorageUnreachableError,
 )
+from f5_worker.formats import CONTENT_TYPES, FORMATS, ResultKind
 from f5_worker.settings import S3Config, Settings
 from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint
 

@@ -19,9 +19,9 @@ from f5_worker.errors import (
     StorageError,
     StorageUnreachableError,
 )
+from f5_worker.formats import VOICE_CONTENT_TYPES
 from f5_worker.settings import S3Config
 from f5_worker.voice.store import (
-    CONTENT_TYPES,
     MAX_NAME_CHARS,
     VoiceClip,
     check_voice_name,
@@ -52,7 +52,7 @@ def put_earlier_voice(config: S3Config, name: str, data: bytes = b"old") -> None
 # ----------------------------------------------------------------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize("extension", CONTENT_TYPES)
+@pytest.mark.parametrize("extension", VOICE_CONTENT_TYPES)
 def test_every_audio_extension_is_a_name(extension: str) -> None:
     for name in (f"anna.{extension}", f"Anna-2_x.v3.{extension.upper()}", f"-.{extension}"):
         assert check_voice_name(name) == name
@@ -295,7 +295,7 @@ def test_deleting_takes_the_sidecar_along(s3_config: S3Config) -> None:
 
 def test_the_listing_has_every_voice_and_nothing_else(s3_config: S3Config) -> None:
     """More than the 1,000 keys of one page, every extension, and what does not belong there."""
-    plain = [f"voice{number:04}.{extension}" for number in range(60) for extension in CONTENT_TYPES]
+    plain = [f"voice{number:04}.{extension}" for number in range(60) for extension in VOICE_CONTENT_TYPES]
     others = ["", "readme.txt", ".hidden.wav", "folder/inner.wav", "orphan.wav.json", "noextension", "wav"]
     with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
         list(pool.map(lambda name: put_earlier_voice(s3_config, name), [*plain, *(name for name in others if name)]))
