@@ -16,7 +16,8 @@ import s3_utils
 from f5_worker import log
 from f5_worker.errors import DeliveryError, NotFoundError, StorageError
 from f5_worker.formats import CONTENT_TYPES, ResultKind
-from f5_worker.settings import S3Config, Settings
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings
 
 _FOLDERS: Mapping[ResultKind, str] = {"audio": "output", "timing": "timings"}
 

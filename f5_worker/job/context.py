@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass, field
 
 from f5_worker.errors import JobStopped, StorageNotConfiguredError
-from f5_worker.settings import S3Config, Settings
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultK
 from f5_worker.job.problems import Problem, invalid_field, refusal, unknown_fields, wrong_fields, wrong_value
 from f5_worker.settings import Settings
 from f5_worker.text.split import clean_text, is_speakable
-from f5_worker.voice.download import host_of
+from f5_worker.urls import host_of
 from f5_worker.voice.store import MAX_NAME_CHARS, check_voice_name
 
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s

@@ -32,7 +32,7 @@ from f5_worker.errors import (
     StorageTooLargeError,
 )
 from f5_worker.formats import VOICE_CONTENT_TYPES
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 
 MAX_NAME_CHARS = 200
 _FOLDER = "voices/"

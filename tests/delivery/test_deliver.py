@@ -30,7 +30,8 @@ from f5_worker.errors import (
     StorageUnreachableError,
 )
 from f5_worker.formats import CONTENT_TYPES, FORMATS, ResultKind
-from f5_worker.settings import S3Config, Settings
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings
 from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint
 
 AUDIO = bytes(range(256)) * 40

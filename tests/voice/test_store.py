@@ -20,7 +20,7 @@ from f5_worker.errors import (
     StorageUnreachableError,
 )
 from f5_worker.formats import VOICE_CONTENT_TYPES
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from f5_worker.voice.store import (
     MAX_NAME_CHARS,
     VoiceClip,
