@@ -39,11 +39,11 @@ from pydantic import (
 
 from f5_worker.errors import InputError
 from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
 from f5_worker.job.problems import Problem, invalid_field, refusal, unknown_fields, wrong_fields, wrong_value
 from f5_worker.settings import Settings
-from f5_worker.text.split import clean_text, is_speakable
+from f5_worker.text.clean import clean_text, is_speakable
 from f5_worker.urls import host_of
-from f5_worker.voice.store import MAX_NAME_CHARS, check_voice_name
 
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
 MAX_URL_CHARS = 8_192
@@ -105,13 +105,13 @@ def _local_voice(value: str | None) -> str | None:
 
 
 def _stored_name(value: str) -> str:
-    """A name to look up: the store also holds names that the earlier system did not check (``voices.py``)."""
+    """A name to look up: the store also holds names that the earlier system did not check (``names.py``)."""
     name = _valid_unicode(value).strip()
     if not name:
         raise wrong_value("is empty")
     if len(name) > MAX_NAME_CHARS:
         raise wrong_value("is too long")
-    if {"/", "\\"} & set(name) or not name.isprintable():
+    if not is_plain(name):
         raise wrong_value("is not a voice name: it has a slash or a control character")
     return name
 
