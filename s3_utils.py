@@ -6,7 +6,6 @@ first call, since ``handler.py`` must import without it.
 """
 
 import random
-import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,9 +17,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from f5_worker import s3_errors as s3_faults
+from f5_worker import s3_errors
 from f5_worker.errors import BucketNotFoundError, StorageError, StorageNotFoundError, StorageTooLargeError
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,11 +33,6 @@ _CHECK_TIMEOUT = 5.0
 _CLIENTS_KEPT = 16
 _PART_BYTES = 8 * 1024 * 1024
 _MULTIPART_FROM_BYTES = 16 * 1024 * 1024
-_AWS_ENDPOINT = re.compile(r"^https?://[^/]*\.amazonaws\.com(\.cn)?(:\d+)?(/|$)")
-# The services that check the region and name it in their host; the rest take us-east-1 or are told by AWS_REGION.
-_REGION_IN_HOST = re.compile(
-    r"[/.]s3[.-](?P<region>[a-z]{2}-[a-z0-9-]+)\.(amazonaws\.com|backblazeb2\.com|wasabisys\.com|scw\.cloud)\b"
-)
 
 _client_lock = Lock()
 
@@ -132,10 +126,10 @@ def head(config: S3Config, key: str) -> ObjectInfo:
             response = client.head_object(Bucket=config.bucket, Key=_full_key(config, key))
         except client.exceptions.ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404 and _bucket_is_missing(client, config):
-                raise s3_faults.storage_error(s3_faults.NO_BUCKET, "404", config, None) from None
+                raise s3_errors.storage_error(s3_errors.NO_BUCKET, "404", config, None) from None
             raise
         if "LastModified" not in response:
-            raise s3_faults.storage_error(s3_faults.NOT_S3, "no Last-Modified", config, _full_key(config, key))
+            raise s3_errors.storage_error(s3_errors.NOT_S3, "no Last-Modified", config, _full_key(config, key))
         return ObjectInfo(key, response["ContentLength"], response["LastModified"], response.get("ContentType"))
 
 
@@ -230,7 +224,7 @@ def _storage_errors(config: S3Config, key: str | None, attempts: int = _ATTEMPTS
     # ValueError: botocore has no class of its own for an endpoint that is no URL or a key that is no Unicode.
     except (BotoCoreError, ClientError, Boto3Error, ResponseParserError, ValueError) as error:
         # Without its cause: botocore's texts hold header values and signed URLs, which a traceback would carry into the log.
-        raise s3_faults.translate(error, config, full) from None
+        raise s3_errors.translate(error, config, full) from None
 
 
 def _client(config: S3Config, attempts: int) -> "S3Client":
@@ -245,14 +239,12 @@ def _make_client(config: S3Config, attempts: int) -> "S3Client":
     from boto3.session import Session  # boto3.client() would share one session between threads, which is not safe
     from botocore.config import Config
 
-    on_aws = config.endpoint_url is None or bool(_AWS_ENDPOINT.match(config.endpoint_url))
     # On AWS "virtual" also picks the region's own host: the global one redirects, which a presigned URL does not survive.
-    on_path = config.path_style == "true" or (config.path_style == "auto" and not on_aws)
+    on_path = config.path_style == "true" or (config.path_style == "auto" and not config.on_aws)
     style: Literal["path", "virtual"] = "path" if on_path else "virtual"
-    region_in_host = _REGION_IN_HOST.search(config.endpoint_url or "")
     return Session().client(
         "s3",
-        region_name=config.region or (region_in_host["region"] if region_in_host else "us-east-1"),
+        region_name=config.signing_region,
         endpoint_url=config.endpoint_url,
         aws_access_key_id=config.access_key_id,
         aws_secret_access_key=config.secret_access_key,

@@ -19,7 +19,7 @@ from f5_worker.errors import (
     StorageNotFoundError,
     StorageUnreachableError,
 )
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -203,7 +203,7 @@ EXCEPTIONS: Mapping[str, Fault] = {
 }
 
 
-def host_of(config: S3Config) -> str:
+def endpoint_host(config: S3Config) -> str:
     """The endpoint's host and port: without user, path or query."""
     if config.endpoint_url is None:
         return f"s3.{config.region}.amazonaws.com" if config.region else "s3.amazonaws.com"
@@ -218,7 +218,7 @@ def storage_error(fault: Fault, cause: str, config: S3Config, key: str | None) -
     """The worker's error for ``fault``, about the full ``key`` (``None``: the bucket as a whole)."""
     bucket = f"the bucket {config.bucket!r}" if key is None else f"{key!r} in the bucket {config.bucket!r}"
     message = fault.message.format(
-        place=bucket, bucket=config.bucket, host=host_of(config), cause=cause, timeout=config.timeout
+        place=bucket, bucket=config.bucket, host=endpoint_host(config), cause=cause, timeout=config.timeout
     )
     return fault.error(message, storage_cause=cause)
 

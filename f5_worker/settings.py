@@ -2,47 +2,22 @@
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
-from urllib.parse import urlsplit
 
 from f5_worker.errors import InputError, SettingsError
+from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, is_bucket_name, split_bucket_url
+from f5_worker.urls import service_url
 
 ModelLoading = Literal["lazy", "background"]
 Device = Literal["auto", "cpu", "cuda"]
-PathStyle = Literal["auto", "true", "false"]
 N = TypeVar("N", int, float)
 
-# Hosts of services that take the bucket's name in front of theirs.
-_S3_HOST = re.compile(
-    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)?"
-    r"(?:s3[.-](?:[a-z0-9-]+\.)*(?:amazonaws\.com(?:\.cn)?|backblazeb2\.com|wasabisys\.com|scw\.cloud)"
-    r"|[a-z0-9]+\.digitaloceanspaces\.com)"
-)
-_BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-_BUCKET_ALLOWED = "use letters, digits, '.', '_' and '-'; a folder in it belongs in S3_PREFIX"
 _JOB_S3_FIELDS = ("accessId", "accessSecret", "bucketName", "endpointUrl")
 _JOB_S3_ALLOWED = "accessId, accessSecret, bucketName and, for other services than AWS, endpointUrl, all as text"
 _SHOWN_CHARS = 40  # of a bad value
-
-
-@dataclass(frozen=True, slots=True)
-class S3Config:
-    """Where results and voices are stored. Equal configurations share one client."""
-
-    bucket: str
-    access_key_id: str | None = field(default=None, repr=False)
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    region: str | None = None
-    endpoint_url: str | None = None
-    prefix: str = ""
-    url_expires: int = 3600
-    path_style: PathStyle = "auto"
-    timeout: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +83,7 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return None
-        if (url := _service_url(value)) is None:
+        if (url := service_url(value)) is None:
             self.problems.append(f"{name} is not the URL of a service; use one like https://s3.eu-central-1.amazonaws.com")
         return url
 
@@ -161,12 +136,13 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def _s3(read: _Reader) -> S3Config | None:
     """The endpoint's bucket: by the AWS names where they are complete, else by RunPod's, which fill what is missing."""
     bucket, endpoint, bucket_url = read.text("S3_BUCKET"), read.url("AWS_ENDPOINT_URL"), read.url("BUCKET_ENDPOINT_URL")
+    default = S3Config(bucket="")
     common: dict[str, Any] = {
         "region": read.text("AWS_REGION", "AWS_DEFAULT_REGION"),
         "prefix": (read.text("S3_PREFIX") or "").strip("/"),
-        "url_expires": read.number("S3_URL_EXPIRES", int, 1, 604_800, 3600),
-        "path_style": read.choice("S3_PATH_STYLE", ("auto", "true", "false"), "auto"),
-        "timeout": read.number("S3_TIMEOUT", float, 1, 600, 15.0),
+        "url_expires": read.number("S3_URL_EXPIRES", int, 1, 604_800, default.url_expires),
+        "path_style": read.choice("S3_PATH_STYLE", ("auto", "true", "false"), default.path_style),
+        "timeout": read.number("S3_TIMEOUT", float, 1, 600, default.timeout),
     }
     if bucket is None and bucket_url is None:
         return None  # keys alone may be there for something else
@@ -180,27 +156,14 @@ def _s3(read: _Reader) -> S3Config | None:
         if bucket is None:
             read.problems.append("BUCKET_ENDPOINT_URL names no bucket and S3_BUCKET is not set; set S3_BUCKET")
             return None
-    if bucket is None or not _BUCKET_NAME.fullmatch(bucket):
-        read.problems.append(f"S3_BUCKET is not the name of a bucket; {_BUCKET_ALLOWED}")
+    if bucket is None or not is_bucket_name(bucket):
+        read.problems.append(f"S3_BUCKET is not the name of a bucket; {BUCKET_NAME_ALLOWED}")
         return None
     key, secret = keys or (None, None)
     token = read.text("AWS_SESSION_TOKEN") if keys and keys is aws_keys else None
     return S3Config(
         bucket=bucket, access_key_id=key, secret_access_key=secret, session_token=token, endpoint_url=endpoint, **common
     )
-
-
-def split_bucket_url(url: str) -> tuple[str, str | None]:
-    """Split RunPod's ``BUCKET_ENDPOINT_URL`` into (endpoint, bucket).
-
-    The bucket may stand before the host of a known S3 service (``https://BUCKET.s3.eu-west-1.amazonaws.com``) or as the path
-    (``https://host/BUCKET``); it is ``None`` where the URL holds none.
-    """
-    parts = urlsplit(url)
-    match = _S3_HOST.fullmatch(parts.hostname or "")
-    if match and match["bucket"]:
-        return f"{parts.scheme}://{parts.netloc[len(match['bucket']) + 1 :]}", match["bucket"]
-    return f"{parts.scheme}://{parts.netloc}", parts.path.strip("/").split("/")[0] or None
 
 
 def s3_from_job(raw: object, base: S3Config | None) -> S3Config | None:
@@ -226,10 +189,10 @@ def s3_from_job(raw: object, base: S3Config | None) -> S3Config | None:
         if not values[name]:
             raise _job_s3_error(f"s3Config.{name}", "is missing")
     bucket, endpoint = values["bucketName"], None
-    if not _BUCKET_NAME.fullmatch(bucket):
-        raise _job_s3_error("s3Config.bucketName", f"is not the name of a bucket ({_BUCKET_ALLOWED})")
+    if not is_bucket_name(bucket):
+        raise _job_s3_error("s3Config.bucketName", f"is not the name of a bucket ({BUCKET_NAME_ALLOWED})")
     if values["endpointUrl"]:
-        endpoint = _service_url(values["endpointUrl"])
+        endpoint = service_url(values["endpointUrl"])
         if endpoint is None:
             raise _job_s3_error("s3Config.endpointUrl", "is not the URL of a service, like https://s3.example.com")
         if split_bucket_url(endpoint)[1] == bucket:
@@ -249,15 +212,3 @@ def s3_from_job(raw: object, base: S3Config | None) -> S3Config | None:
 def _job_s3_error(name: str, wrong: str, *near: str) -> InputError:
     hint = f"did you mean {near[0]}?" if near else f"s3Config takes {_JOB_S3_ALLOWED}."
     return InputError(f"{name} {wrong}; {hint}", field=name, allowed=_JOB_S3_ALLOWED)
-
-
-def _service_url(value: str) -> str | None:
-    """``value`` without the slash at its end if it is an http(s) URL without login and query; else ``None``."""
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # out of range raises
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
-        return None
-    return value.rstrip("/")

@@ -1,22 +1,21 @@
 """Bytes to samples and samples to files: every audio format the worker reads or writes.
 
-The table ``FORMATS`` needs nothing but the standard library: numpy, soundfile and PyAV are imported by the functions that use
-them.
+numpy, soundfile and PyAV are imported by the functions that use them.
 """
 
 import errno
 import io
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from f5_worker.audio.signatures import READABLE, container_of, fraction_present, name_if_not_audio
+from f5_worker.audio.signatures import container_of, fraction_present, name_if_not_audio
 from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
+from f5_worker.formats import FORMATS, READABLE, AudioFormat
 from f5_worker.runtime.load_errors import missing_package
 
 if TYPE_CHECKING:
@@ -31,29 +30,6 @@ MAX_CHANNELS = 32
 _BLOCK = 65_536  # values (frames x channels) in one read
 _UNKNOWN_LENGTH = 2**48  # libsndfile says the largest number it has where a stream does not tell
 _LARGEST_RATIO_TERM = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    """One output format: file extension (no dot), MIME type, and libsndfile's names for it."""
-
-    extension: str
-    content_type: str
-    container: str
-    subtype: str
-    compression_level: float | None = None
-
-
-# Opus: libsndfile's default makes 37 kbit/s of the built-in voice, with a noise 13 dB under it; level 0.8 makes 58, and 21 dB.
-# Not Vorbis: libsndfile's encoder crashes the process on long writes.
-FORMATS: Mapping[str, AudioFormat] = MappingProxyType(
-    {
-        "wav": AudioFormat("wav", "audio/wav", "WAV", "PCM_16"),
-        "flac": AudioFormat("flac", "audio/flac", "FLAC", "PCM_16"),
-        "mp3": AudioFormat("mp3", "audio/mpeg", "MP3", "MPEG_LAYER_III"),
-        "ogg": AudioFormat("ogg", "audio/ogg", "OGG", "OPUS", compression_level=0.8),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,5 @@
 """What a file is by its first bytes: which reader it needs, or what it is instead of audio."""
 
-READABLE = "wav, flac, mp3, ogg (Vorbis or Opus), aiff, caf, au, m4a, aac, mp4, webm, mka, wma or amr"
-
 # (offset, bytes, name): what people send by mistake. Checked in order.
 _NOT_AUDIO: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "a PNG image"),

@@ -14,23 +14,10 @@ from typing import Any, Literal
 
 import s3_utils
 from f5_worker import log
-from f5_worker.audio.codec import FORMATS
 from f5_worker.errors import DeliveryError, NotFoundError, StorageError
-from f5_worker.settings import S3Config, Settings
-
-ResultKind = Literal["audio", "timing"]
-
-CONTENT_TYPES: Mapping[ResultKind, Mapping[str, str]] = {
-    "audio": {name: audio.content_type for name, audio in FORMATS.items()},
-    "timing": {
-        "srt": "application/x-subrip",
-        "vtt": "text/vtt",
-        "csv": "text/csv",
-        "json": "application/json",
-        "ass": "text/x-ssa",
-    },
-}
-"""What each format of each kind of result is served as."""
+from f5_worker.formats import CONTENT_TYPES, ResultKind
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings
 
 _FOLDERS: Mapping[ResultKind, str] = {"audio": "output", "timing": "timings"}
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from f5_worker.errors import JobStopped, StorageNotConfiguredError
-from f5_worker.settings import S3Config, Settings
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 
 

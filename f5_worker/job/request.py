@@ -24,7 +24,7 @@ messages are shortened; what may be long or private (texts, base64, the query of
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -38,14 +38,12 @@ from pydantic import (
 )
 
 from f5_worker.errors import InputError
+from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
 from f5_worker.job.problems import Problem, invalid_field, refusal, unknown_fields, wrong_fields, wrong_value
 from f5_worker.settings import Settings
-from f5_worker.text.split import clean_text, is_speakable
-from f5_worker.voice.download import host_of
-from f5_worker.voice.store import MAX_NAME_CHARS, check_voice_name
-
-AudioFormat: TypeAlias = Literal["wav", "flac", "mp3", "ogg"]
-TimingFormat: TypeAlias = Literal["srt", "vtt", "csv", "json", "ass"]
+from f5_worker.text.clean import clean_text, is_speakable
+from f5_worker.urls import host_of
 
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
 MAX_URL_CHARS = 8_192
@@ -107,13 +105,13 @@ def _local_voice(value: str | None) -> str | None:
 
 
 def _stored_name(value: str) -> str:
-    """A name to look up: the store also holds names that the earlier system did not check (``voices.py``)."""
+    """A name to look up: the store also holds names that the earlier system did not check (``names.py``)."""
     name = _valid_unicode(value).strip()
     if not name:
         raise wrong_value("is empty")
     if len(name) > MAX_NAME_CHARS:
         raise wrong_value("is too long")
-    if {"/", "\\"} & set(name) or not name.isprintable():
+    if not is_plain(name):
         raise wrong_value("is not a voice name: it has a slash or a control character")
     return name
 
@@ -191,9 +189,9 @@ class TtsRequest(_Request):
     cross_fade_duration: float = Field(0.15, ge=0, le=2)
     fix_duration: float | None = Field(None, gt=0, le=30)
     remove_silence: bool = False
-    output_format: Annotated[AudioFormat, BeforeValidator(_lower)] = "wav"
+    output_format: Annotated[OutputFormat, BeforeValidator(_lower)] = "wav"
     return_word_timings: Annotated[bool, AfterValidator(_no_word_timings_yet)] = False
-    timing_format: Annotated[Literal[TimingFormat, "all"], BeforeValidator(_lower)] = "srt"
+    timing_format: Annotated[TimingFormat, BeforeValidator(_lower)] = "srt"
     timing_method: Annotated[Literal["forced_alignment"], BeforeValidator(_timing_method)] = "forced_alignment"
 
     @model_validator(mode="after")
@@ -256,13 +254,13 @@ class DownloadRequest(_Request):
 
     endpoint: Literal["download"] = "download"
     job_id: Annotated[str, AfterValidator(_job_id)] = Field(description="the job_id of a tts answer, a UUID")
-    type: Annotated[Literal["audio", "timing"], BeforeValidator(_lower)] = "audio"
-    format: Annotated[Literal[AudioFormat, TimingFormat] | None, BeforeValidator(_lower)] = None
+    type: Annotated[ResultKind, BeforeValidator(_lower)] = "audio"
+    format: Annotated[ResultFormat | None, BeforeValidator(_lower)] = None
     inline: bool = True
 
     @model_validator(mode="after")
     def _format_of_type(self) -> Self:
-        known = get_args(AudioFormat if self.type == "audio" else TimingFormat)
+        known = CONTENT_TYPES[self.type]
         if self.format is not None and self.format not in known:
             allowed = f"one of {', '.join(known)}"
             sentence = f'format="{self.format}" is no format of type "{self.type}"; use {allowed}.'

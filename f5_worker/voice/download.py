@@ -7,13 +7,13 @@ import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError as Urllib3Error
 
 from f5_worker.errors import ReferenceClipError
 from f5_worker.sdk import SSRFError, iter_content_capped, safe_get
+from f5_worker.urls import host_of
 
 _CHUNK = 64 * 1024
 # Identity: the size that the server announces is then the size that arrives.
@@ -76,16 +76,6 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
         raise _failed(field, host, reason) from error
     except (SSRFError, requests.RequestException, Urllib3Error, OSError, ValueError) as error:
         raise _failed(field, host, _why(error)) from None  # these quote the URL: it must not get into a log with them
-
-
-def host_of(url: str) -> str | None:
-    """The host of an http(s) URL, which may be shown; ``None`` when ``url`` is no such URL."""
-    try:
-        parts = urlsplit(url.strip())
-        _ = parts.port  # out of range raises
-    except ValueError:
-        return None
-    return parts.hostname if parts.scheme.lower() in ("http", "https") and parts.hostname else None
 
 
 def decode_base64(text: str, *, max_bytes: int, field: str = "ref_audio_base64") -> bytes:

@@ -2,15 +2,13 @@
 
 The sidecar names the clip it describes by SHA-256, and one that describes other bytes is ignored: whatever is interrupted, runs
 at once, or replaces a clip by hand, a clip never meets the transcript of another. A clip without a sidecar is a voice as well,
-so what the earlier system stored goes on working. Its names were not checked: reading and deleting take any name that a listing
-shows, storing takes only clean ones.
+so what the earlier system stored goes on working.
 """
 
 import difflib
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -31,37 +29,12 @@ from f5_worker.errors import (
     StorageNotFoundError,
     StorageTooLargeError,
 )
-from f5_worker.settings import S3Config
+from f5_worker.formats import VOICE_CONTENT_TYPES
+from f5_worker.job.names import check_voice_name, is_key_part, is_stored_name, voice_extension
+from f5_worker.s3_config import S3Config
 
-CONTENT_TYPES: Mapping[str, str] = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "ogg": "audio/ogg",
-    "oga": "audio/ogg",
-    "opus": "audio/ogg",
-    "m4a": "audio/mp4",
-    "mp4": "audio/mp4",
-    "aac": "audio/aac",
-    "webm": "audio/webm",
-    "aiff": "audio/aiff",
-    "aif": "audio/aiff",
-    "caf": "audio/x-caf",
-    "au": "audio/basic",
-    "mka": "audio/x-matroska",
-    "wma": "audio/x-ms-wma",
-    "amr": "audio/amr",
-}
-"""The extensions that make an object a voice, and what it is served as."""
-
-MAX_NAME_CHARS = 200
 _FOLDER = "voices/"
 _MAX_SIDECAR_BYTES = 256 * 1024
-_CLEAN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_ALLOWED = (
-    f"use letters, digits, '.', '_' and '-', no leading '.', {MAX_NAME_CHARS} characters at most, and one of the extensions "
-    f"{', '.join(CONTENT_TYPES)}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +75,6 @@ class _Sidecar:
 _SIDECAR = TypeAdapter(_Sidecar)
 
 
-def check_voice_name(name: str, field: str = "voice_name") -> str:
-    """``name``, if a voice may be stored under it.
-
-    Raises:
-        InputError: it has other characters than allowed, no audio extension, or is too long.
-    """
-    if not _CLEAN_NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS or _extension(name) is None:
-        raise InputError(f"{field}={name[:100]!r} is not a voice name; {_ALLOWED}.", field=field)
-    return name
-
-
 def list_voices(config: S3Config) -> list[StoredVoice]:
     """All voices, sorted by name. A sidecar that cannot be read is logged and left out.
 
@@ -120,7 +82,7 @@ def list_voices(config: S3Config) -> list[StoredVoice]:
         StorageError: the store cannot be listed.
     """
     objects = {info.key.removeprefix(_FOLDER): info for info in s3_utils.list_objects(config, _FOLDER)}
-    voices = {name: info for name, info in objects.items() if _is_stored_name(name)}
+    voices = {name: info for name, info in objects.items() if is_stored_name(name)}
     sidecars = _read_sidecars(config, [name for name in voices if f"{name}.json" in objects])
     listed = []
     for name in sorted(voices):
@@ -148,7 +110,7 @@ def store_voice(
     if not overwrite and s3_utils.find(config, _FOLDER + name) is not None:
         raise InputError(taken, field="voice_name")
     try:
-        s3_utils.put_bytes(config, _FOLDER + name, data, CONTENT_TYPES[_extension(name) or ""], overwrite=overwrite)
+        s3_utils.put_bytes(config, _FOLDER + name, data, VOICE_CONTENT_TYPES[voice_extension(name) or ""], overwrite=overwrite)
     except StorageExistsError as error:
         raise InputError(taken, field="voice_name") from error
     sidecar = _Sidecar(ref_text, duration, hashlib.sha256(data).hexdigest(), len(data))
@@ -162,7 +124,7 @@ def delete_voice(config: S3Config, name: str) -> None:
         NotFoundError: no such voice; lists the names that come near.
         StorageError: S3 failed.
     """
-    if not _is_stored_name(name) or s3_utils.find(config, _FOLDER + name) is None:
+    if not is_stored_name(name) or s3_utils.find(config, _FOLDER + name) is None:
         raise _not_found(config, name, "voice_name")
     s3_utils.delete(config, _FOLDER + name)
     s3_utils.delete(config, _sidecar_key(name))
@@ -177,7 +139,7 @@ def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
         ReferenceClipError: the stored clip is larger than ``max_bytes``.
         StorageError: S3 failed.
     """
-    full_name = name if _is_stored_name(name) else _complete(config, name)
+    full_name = name if is_stored_name(name) else _complete(config, name)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(_sidecar_bytes, config, full_name)
         try:
@@ -198,33 +160,18 @@ def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
     return VoiceClip(full_name, data, sidecar.ref_text)
 
 
-def _extension(name: str) -> str | None:
-    """The lower-case audio extension of ``name``, or ``None``."""
-    extension = PurePosixPath(name).suffix[1:].lower()
-    return extension if extension in CONTENT_TYPES else None
-
-
-def _is_stored_name(name: str) -> bool:
-    """Whether a voice may be stored under it: as lenient as the earlier system, but no path, and nothing hidden."""
-    return _is_key_part(name) and _extension(name) is not None
-
-
-def _is_key_part(name: str) -> bool:
-    return len(name) <= MAX_NAME_CHARS and name.isprintable() and not {"/", "\\"} & set(name) and not name.startswith(".")
-
-
 def _sidecar_key(name: str) -> str:
     return f"{_FOLDER}{name}.json"
 
 
 def _names(config: S3Config, start: str = "") -> list[str]:
     names = (info.key.removeprefix(_FOLDER) for info in s3_utils.list_objects(config, _FOLDER + start))
-    return [name for name in names if _is_stored_name(name)]
+    return [name for name in names if is_stored_name(name)]
 
 
 def _complete(config: S3Config, stem: str) -> str:
     found: list[str] = []
-    if _is_key_part(stem):
+    if is_key_part(stem):
         found = [name for name in _names(config, f"{stem}.") if PurePosixPath(name).stem == stem]
     if len(found) > 1:
         raise InputError(f"local_voice={stem!r} could be {' or '.join(found)}; name one of them.", field="local_voice")
@@ -255,7 +202,7 @@ def _near(name: str, names: list[str]) -> list[str]:
 
 
 def _stem(name: str) -> str:
-    return (PurePosixPath(name).stem if _extension(name) else name).lower()
+    return (PurePosixPath(name).stem if voice_extension(name) else name).lower()
 
 
 def _read_sidecars(config: S3Config, names: Iterable[str]) -> dict[str, _Sidecar]:

@@ -3,7 +3,7 @@
 import unicodedata
 
 from f5_worker.errors import ReferenceClipError
-from f5_worker.text.split import clean_text, is_speakable
+from f5_worker.text.clean import clean_text, is_speakable
 
 # Letters and digits a second, where a wide (Chinese, Japanese, Korean) character counts as three: about the bytes that F5-TTS
 # counts, but the same for Latin and Cyrillic. Unhurried speech has 8 to 18, the fastest news readers 25, auctioneers 35. F5-TTS

@@ -15,9 +15,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from f5_worker.audio.codec import FORMATS, decode_audio, encode_audio, resample
-from f5_worker.audio.signatures import READABLE
+from f5_worker.audio.codec import decode_audio, encode_audio, resample
 from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
+from f5_worker.formats import FORMATS, READABLE
 from tests.support.sounds import CONTAINERS, HTML_PAGE, SOUND_FILES, container_file, image_file, silence, sound_file, voice
 
 LOSSY = {"mp3", "ogg-opus", "ogg-vorbis", "wav-ulaw"}
@@ -286,7 +286,8 @@ def test_the_format_table_needs_no_audio_package() -> None:
         "        if name.split('.')[0] in ('numpy', 'soundfile', 'av', 'torch'): raise ModuleNotFoundError(name=name)\n"
         "sys.meta_path.insert(0, Blocker())\n"
         "import json\n"
-        "from f5_worker.audio.codec import FORMATS, decode_audio\n"
+        "from f5_worker.audio.codec import decode_audio\n"
+        "from f5_worker.formats import FORMATS\n"
         "import f5_worker.voice.download, f5_worker.voice.clip, f5_worker.voice.transcriber\n"
         "from f5_worker.errors import PackageMissingError\n"
         "try: decode_audio(b'RIFF' + bytes(100), max_seconds=1)\n"

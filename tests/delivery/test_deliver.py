@@ -14,11 +14,8 @@ import pytest
 import requests
 
 import s3_utils
-from f5_worker.audio.codec import FORMATS
 from f5_worker.delivery.deliver import (
-    CONTENT_TYPES,
     Delivered,
-    ResultKind,
     find_result,
     inline_result,
     store_result,
@@ -34,7 +31,9 @@ from f5_worker.errors import (
     StorageNotFoundError,
     StorageUnreachableError,
 )
-from f5_worker.settings import S3Config, Settings
+from f5_worker.formats import CONTENT_TYPES, FORMATS, ResultKind
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings
 from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint
 
 AUDIO = bytes(range(256)) * 40

@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 import s3_utils
-from f5_worker import s3_errors as s3_faults
+from f5_worker import s3_errors
 from f5_worker.errors import (
     BucketNotFoundError,
     StorageDeniedError,
@@ -34,7 +34,7 @@ from f5_worker.errors import (
     StorageTooLargeError,
     StorageUnreachableError,
 )
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from s3_utils import ObjectInfo
 from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint, stalled_reader
 
@@ -75,7 +75,7 @@ def large_file(tmp_path: Path) -> Path:
 def assert_clean(error: StorageError, config: S3Config) -> None:
     """The message names bucket or host and a mend, holds no secret, and drags no foreign text along."""
     text = str(error.answer())
-    assert config.bucket in text or s3_faults.host_of(config) in text
+    assert config.bucket in text or s3_errors.endpoint_host(config) in text
     assert not [secret for secret in SECRETS if secret in text], text
     assert ";" in error.message
     assert error.message.endswith(".")
@@ -469,10 +469,10 @@ def test_missing_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ac
 
 def test_host_and_messages_leave_out_user_password_and_query() -> None:
     config = S3Config("b", endpoint_url="https://user:testsecretkey1234@s3.example:9000/path?X-Amz-Signature=1")
-    assert s3_faults.host_of(config) == "s3.example:9000"
-    for fault in (value for value in vars(s3_faults).values() if isinstance(value, s3_faults.Fault)):
+    assert s3_errors.endpoint_host(config) == "s3.example:9000"
+    for fault in (value for value in vars(s3_errors).values() if isinstance(value, s3_errors.Fault)):
         for key in (None, "voices/{0}{host}%s.wav"):
-            assert_clean(_raised(s3_faults.storage_error(fault, "Cause", config, key)), config)
+            assert_clean(_raised(s3_errors.storage_error(fault, "Cause", config, key)), config)
 
 
 def _raised(error: StorageError) -> StorageError:
@@ -545,7 +545,7 @@ def test_every_botocore_exception_is_mapped(cls: type[Exception], s3_config: S3C
 
 def test_the_map_names_only_exceptions_that_exist() -> None:
     known = {cls.__name__ for cls in FOREIGN} | {ResponseParserError.__name__, ValueError.__name__}
-    assert set(s3_faults.EXCEPTIONS) <= known
+    assert set(s3_errors.EXCEPTIONS) <= known
     assert {cls.__name__ for cls in FOREIGN} >= FALLS_THROUGH
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from f5_worker import errors, log
 from f5_worker.errors import CudaBrokenError, InputError, SettingsError, WorkerError
-from f5_worker.settings import S3Config, Settings, load_settings, s3_from_job, split_bucket_url
+from f5_worker.s3_config import S3Config
+from f5_worker.settings import Settings, load_settings, s3_from_job
 
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 AWS = {"S3_BUCKET": "voices", **AWS_KEYS}
@@ -221,29 +222,6 @@ def test_s3_settings_that_cannot_work(environment: dict[str, str], problem: str)
 def test_credentials_are_never_shown() -> None:
     settings = load_settings({**AWS, "AWS_SESSION_TOKEN": "token"})
     assert not re.search(r"secret|token|'key'", repr(settings).replace("secret_access_key", ""))
-
-
-@pytest.mark.parametrize(
-    ("url", "endpoint", "bucket"),
-    [
-        ("https://bkt.s3.eu-west-1.amazonaws.com", "https://s3.eu-west-1.amazonaws.com", "bkt"),
-        ("https://my.dotted.bkt.s3.amazonaws.com/", "https://s3.amazonaws.com", "my.dotted.bkt"),
-        ("https://bkt.s3-eu-west-1.amazonaws.com", "https://s3-eu-west-1.amazonaws.com", "bkt"),
-        ("https://bkt.s3.dualstack.eu-west-1.amazonaws.com", "https://s3.dualstack.eu-west-1.amazonaws.com", "bkt"),
-        ("https://bkt.s3.cn-north-1.amazonaws.com.cn", "https://s3.cn-north-1.amazonaws.com.cn", "bkt"),
-        ("https://bkt.s3.us-west-004.backblazeb2.com", "https://s3.us-west-004.backblazeb2.com", "bkt"),
-        ("https://bkt.s3.eu-central-1.wasabisys.com", "https://s3.eu-central-1.wasabisys.com", "bkt"),
-        ("https://bkt.s3.fr-par.scw.cloud", "https://s3.fr-par.scw.cloud", "bkt"),
-        ("https://bkt.nyc3.digitaloceanspaces.com", "https://nyc3.digitaloceanspaces.com", "bkt"),
-        ("https://nyc3.digitaloceanspaces.com/bkt", "https://nyc3.digitaloceanspaces.com", "bkt"),
-        ("https://s3.eu-west-1.amazonaws.com/bkt", "https://s3.eu-west-1.amazonaws.com", "bkt"),
-        ("https://s3.amazonaws.com", "https://s3.amazonaws.com", None),
-        ("http://localhost:9000/bkt/folder", "http://localhost:9000", "bkt"),
-        (R2, R2, None),
-    ],
-)
-def test_split_bucket_url(url: str, endpoint: str, bucket: str | None) -> None:
-    assert split_bucket_url(url) == (endpoint, bucket)
 
 
 # --- A job's own S3 ----------------------------------------------------------------------------------------------------------

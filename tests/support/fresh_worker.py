@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import handler
 from f5_worker.delivery import workspace
 from f5_worker.resources import Resources
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from tests.support.processes import REPOSITORY, clean_environment
 
 QUICK = {"text": "Hello.", "nfe_step": 1}

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from tests import PATIENCE
 
 BUCKET = "voicebox"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from runpod.serverless.utils import rp_ssrf
 
 from f5_worker.errors import ReferenceClipError
-from f5_worker.voice.download import decode_base64, fetch_url, host_of
+from f5_worker.urls import host_of
+from f5_worker.voice.download import decode_base64, fetch_url
 
 CLIP = bytes(range(256)) * 400
 CAP = 1_000_000

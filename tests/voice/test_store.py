@@ -19,12 +19,10 @@ from f5_worker.errors import (
     StorageError,
     StorageUnreachableError,
 )
-from f5_worker.settings import S3Config
+from f5_worker.formats import VOICE_CONTENT_TYPES
+from f5_worker.s3_config import S3Config
 from f5_worker.voice.store import (
-    CONTENT_TYPES,
-    MAX_NAME_CHARS,
     VoiceClip,
-    check_voice_name,
     delete_voice,
     fetch_voice,
     list_voices,
@@ -49,40 +47,14 @@ def put_earlier_voice(config: S3Config, name: str, data: bytes = b"old") -> None
     s3_utils.put_bytes(config, f"voices/{name}", data, "binary/octet-stream")
 
 
-# ----------------------------------------------------------------------------------------------------------------------- names
-
-
-@pytest.mark.parametrize("extension", CONTENT_TYPES)
-def test_every_audio_extension_is_a_name(extension: str) -> None:
-    for name in (f"anna.{extension}", f"Anna-2_x.v3.{extension.upper()}", f"-.{extension}"):
-        assert check_voice_name(name) == name
-
-
-PLAIN_WRONG = "|.|.wav|..wav|wav|anna|anna.|anna.txt|anna.json|anna.wav.json|a/b.wav|../b.wav|/b.wav|https://x/a.wav"
-ODD_WRONG = ["a\\b.wav", "ann a.wav", "anna.wav\n", "änna.wav", "anna\0.wav", "a%2Fb.wav", "a" * MAX_NAME_CHARS + ".wav"]
-
-
-@pytest.mark.parametrize("name", [*PLAIN_WRONG.split("|"), *ODD_WRONG])
-def test_other_names_are_refused_before_anything_is_stored(s3_config: S3Config, name: str) -> None:
-    for refuse in (lambda: check_voice_name(name), lambda: store(s3_config, name)):
-        with pytest.raises(InputError, match=r"voice_name='.*' is not a voice name; use letters, digits.*wav, flac") as caught:
-            refuse()
-        assert caught.value.details["field"] == "voice_name"
-    assert keys(s3_config) == []
-
-
-@given(st.text(max_size=30).map(lambda stem: stem + ".wav") | st.text(max_size=30))
-@settings(max_examples=300)
-def test_an_accepted_name_stays_one_plain_part_of_a_key(name: str) -> None:
-    try:
-        check_voice_name(name)
-    except InputError:
-        return
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-    assert not name.startswith(".")
-
-
 # ------------------------------------------------------------------------------------------------------------ store and fetch
+
+
+@pytest.mark.parametrize("name", ["anna", "../b.wav", "a b.wav", "anna.txt"])
+def test_a_name_that_may_not_be_stored_is_refused_before_anything_is(s3_config: S3Config, name: str) -> None:
+    with pytest.raises(InputError, match="is not a voice name"):
+        store(s3_config, name)
+    assert keys(s3_config) == []
 
 
 @pytest.mark.parametrize("text", [None, "Hello there.", UNICODE_TEXT, "x" * 20_000])
@@ -295,7 +267,7 @@ def test_deleting_takes_the_sidecar_along(s3_config: S3Config) -> None:
 
 def test_the_listing_has_every_voice_and_nothing_else(s3_config: S3Config) -> None:
     """More than the 1,000 keys of one page, every extension, and what does not belong there."""
-    plain = [f"voice{number:04}.{extension}" for number in range(60) for extension in CONTENT_TYPES]
+    plain = [f"voice{number:04}.{extension}" for number in range(60) for extension in VOICE_CONTENT_TYPES]
     others = ["", "readme.txt", ".hidden.wav", "folder/inner.wav", "orphan.wav.json", "noextension", "wav"]
     with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
         list(pool.map(lambda name: put_earlier_voice(s3_config, name), [*plain, *(name for name in others if name)]))

@@ -12,8 +12,8 @@ import pytest
 
 import s3_utils
 from f5_worker.delivery import workspace
-from f5_worker.settings import S3Config
-from f5_worker.text.split import clean_text
+from f5_worker.s3_config import S3Config
+from f5_worker.text.clean import clean_text
 from tests.support.bootstrap_packages import tmpfs
 from tests.support.fresh_worker import QUICK, FreshWorker, base64_of, sound
 from tests.support.s3_server import listener

@@ -11,7 +11,7 @@ import pytest
 import runpod
 
 import s3_utils
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from tests import wait_until
 from tests.support.bare_python import handler_with
 from tests.support.fresh_worker import LONG_TEXT, QUICK, base64_of, said_in, sound

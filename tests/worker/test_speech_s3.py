@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import s3_utils
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from tests.support.fresh_worker import LONG_TEXT, QUICK, FreshWorker, base64_of, sound
 from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint
 from tests.support.sounds import sound_file, voice

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from f5_worker.settings import S3Config
+from f5_worker.s3_config import S3Config
 from tests.support.processes import ServedApi, clean_environment, temporary_files
 from tests.support.s3_server import S3Server
 from tests.support.sounds import silence, sound_file, voice
