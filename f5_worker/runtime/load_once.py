@@ -38,7 +38,7 @@ class LoadOnce(Generic[T]):
         failure = self.error
         if failure is not None and self._clock() < self._retry_at:
             # A new one each time: several jobs may be answered with it at once, and each adds its own traceback.
-            raise type(failure)(failure.message, **failure.details)
+            raise failure.again()
 
     def get(self) -> T:
         """The value, loaded if need be.
