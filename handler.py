@@ -207,6 +207,7 @@ def upload(request: "UploadRequest", job: Job) -> dict[str, Any]:
     """Check a clip and store it as a voice."""
     from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference
     from f5_worker.voice.download import decode_base64, fetch_url
+    from f5_worker.voice.reference import VoiceFile
     from f5_worker.voice.store import store_voice
 
     storage, limit = job.storage(), job.settings.max_reference_bytes
@@ -216,9 +217,8 @@ def upload(request: "UploadRequest", job: Job) -> dict[str, Any]:
     else:
         field = "voice_base64"
         data = decode_base64(request.voice_base64 or "", max_bytes=limit, field=field)
-    checked = check_reference(
-        data, ref_text=request.ref_text, settings=job.settings, field=field, max_seconds=MAX_UPLOAD_SECONDS
-    )
+    file = VoiceFile(request.voice_name, data, request.ref_text, field)
+    checked = check_reference(file, job.settings, MAX_UPLOAD_SECONDS)
     duration = round(checked.duration, 3)
     store_voice(storage, request.voice_name, data, duration=duration, ref_text=request.ref_text, overwrite=request.overwrite)
     return {

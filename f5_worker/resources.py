@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from f5_worker.settings import Settings
-from f5_worker.voice.clip import ReferenceCache
+from f5_worker.voice.cache import ReferenceCache
 from f5_worker.voice.transcriber import Transcriber
 
 if TYPE_CHECKING:
-    from f5_worker.audio.codec import Samples
+    from f5_worker.audio.samples import Samples
     from f5_worker.model.load import LoadedModel
 
 

@@ -78,7 +78,7 @@ def long(runner: asyncio.Runner) -> None:
     from f5_worker.job.request import TtsRequest, parse_job
     from f5_worker.settings import load_settings
     from f5_worker.speech.synthesis import SpeechOptions, plan_chunks, synthesise
-    from f5_worker.voice.clip import ReferenceCache
+    from f5_worker.voice.cache import ReferenceCache
     from f5_worker.voice.source import obtain_reference
 
     model, task, settings = load(), probe.task, load_settings()

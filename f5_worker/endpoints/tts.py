@@ -13,7 +13,7 @@ from f5_worker.job.context import Job, Stopwatch
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Studio
 from f5_worker.speech.synthesis import Speech, SpeechOptions, plan_chunks, synthesise
-from f5_worker.voice.clip import ReferenceClip
+from f5_worker.voice.reference import Reference
 
 STAGES = ("model_load", "reference", "synthesis", "encode", "upload")
 SMOKE_WARNING = "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works."
@@ -26,11 +26,11 @@ class SpokenFile:
     path: Path
     speech: Speech
     seed: int
-    clip: ReferenceClip
+    clip: Reference
 
 
 def speak(
-    request: TtsRequest, clip: ReferenceClip, folders: Sequence[Path], job: Job, clock: Stopwatch, studio: Studio
+    request: TtsRequest, clip: Reference, folders: Sequence[Path], job: Job, clock: Stopwatch, studio: Studio
 ) -> SpokenFile:
     """Transcribe the reference if need be, plan, load the model if need be, synthesise, and write the file.
 

@@ -30,6 +30,7 @@ from f5_worker.speech.synthesis import (
     remove_long_silences,
     synthesise,
 )
+from f5_worker.voice.builtin import builtin_voice
 from f5_worker.voice.clip import read_reference
 from tests import PATIENCE
 
@@ -48,10 +49,7 @@ def go_on() -> None:
 @pytest.fixture(scope="module")
 def reference() -> Samples:
     """The built-in voice, processed."""
-    from f5_worker.voice.clip import builtin_voice
-
-    voice = builtin_voice()
-    return read_reference(voice.data, voice="built-in", ref_text=voice.ref_text, settings=Settings()).samples
+    return read_reference(builtin_voice(), Settings()).samples
 
 
 def speak(
