@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from f5_worker import log
+from f5_worker.audio.samples import Samples, Span
+from f5_worker.audio.silence import remove_long_silences
 from f5_worker.errors import InputError, SynthesisError
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
@@ -17,17 +18,12 @@ from f5_worker.speech.batching import frames_that_fit, plan_batches
 from f5_worker.speech.sampler import Guidance, Utterance, sample_mels
 from f5_worker.text.split import split_text
 
-Samples = NDArray[np.float32]
-
 MODEL_SECONDS = 30.0
 # Upstream fills 22 of the model's 30 s (infer_process, ``max_chars``); speech near the end of the training length gets worse.
 TARGET_SECONDS = 22.0
 MIN_CHUNK_SECONDS = 10.0
 SHORT_TEXT_BYTES = 10
 SHORT_TEXT_SPEED = 0.3
-SILENCE_DBFS = -50.0
-SILENCE_SECONDS = 1.0
-SILENCE_KEPT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +239,6 @@ def _utterance(model: LoadedModel, item: ChunkPlan, ref_text: str) -> Utterance:
     return Utterance(tokens=tokens, frames=item.frames, seed=item.seed)
 
 
-Span = tuple[int, int]
-
-
 def join(waves: Sequence[Samples], cross_fade: int) -> tuple[Samples, list[Span]]:
     """Join chunks with a linear cross-fade of ``cross_fade`` samples, as ``infer_batch_process`` does, without its copies.
 
@@ -268,24 +261,3 @@ def join(waves: Sequence[Samples], cross_fade: int) -> tuple[Samples, list[Span]
         joined[previous_end:stop] = wave[max(overlap, 0) :]
         previous_end = stop
     return joined, spans
-
-
-def remove_long_silences(samples: Samples, spans: Sequence[Span]) -> tuple[Samples, list[Span]]:
-    """Shorten every silence of a second or more to half a second on each side, and move the chunks' times along.
-
-    The thresholds are those of upstream's ``remove_silence_for_generated_wav`` (-50 dBFS, 1,000 ms, 500 ms kept).
-    """
-    frame = SAMPLE_RATE // 100
-    padded = np.pad(samples, (0, -len(samples) % frame)).reshape(-1, frame)
-    silent = np.sqrt((padded.astype(np.float64) ** 2).mean(axis=1)) < 10 ** (SILENCE_DBFS / 20)
-    keep = np.ones(len(samples), dtype=bool)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], silent, [False])).astype(np.int8)))
-    kept = int(SILENCE_KEPT_SECONDS * SAMPLE_RATE)
-    for first, last in zip(edges[::2] * frame, edges[1::2] * frame, strict=True):
-        last = min(last, len(samples))
-        if last - first >= SILENCE_SECONDS * SAMPLE_RATE:
-            keep[first + kept if first > 0 else 0 : last - kept if last < len(samples) else last] = False
-    if not keep.any():
-        return samples, list(spans)
-    position = np.concatenate(([0], np.cumsum(keep)))
-    return samples[keep], [(int(position[start]), int(position[stop])) for start, stop in spans]

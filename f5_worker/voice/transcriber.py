@@ -3,18 +3,16 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from f5_worker import log
 from f5_worker.audio.codec import resample
+from f5_worker.audio.samples import Samples
 from f5_worker.errors import ReferenceClipError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.runtime.device import gpu_faults
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.runtime.load_once import LoadOnce
-
-if TYPE_CHECKING:
-    from f5_worker.audio.codec import Samples
 
 _HUB_WAYS_OUT = (
     "allow this worker to reach the hub, or set ASR_MODEL to a folder on the network volume that holds a Whisper checkpoint"
@@ -53,7 +51,7 @@ class Transcriber:
         """Why the last load failed; ``None`` before the first and after one that succeeded."""
         return self._pipeline.error
 
-    def transcribe(self, samples: "Samples") -> str:
+    def transcribe(self, samples: Samples) -> str:
         """What is said in ``samples`` (mono float32 [n] at 24 kHz, up to 30 s), in the language that is spoken.
 
         Raises:

@@ -15,6 +15,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from f5_worker.audio.samples import Samples
+from f5_worker.audio.silence import remove_long_silences
 from f5_worker.errors import InputError, JobStopped, SynthesisError
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
@@ -22,12 +24,10 @@ from f5_worker.settings import Settings
 from f5_worker.speech.synthesis import (
     MODEL_SECONDS,
     ChunkPlan,
-    Samples,
     SpeechOptions,
     chunk_seed,
     join,
     plan_chunks,
-    remove_long_silences,
     synthesise,
 )
 from f5_worker.voice.builtin import builtin_voice
