@@ -1,32 +1,32 @@
 """Every error the worker raises on purpose, sorted by whose fault it is.
 
     WorkerError
-    ├── InputError                 the job: a field is missing, unknown, out of range, or contradicts another
-    │   ├── ReferenceClipError     the job: the reference clip or its transcript cannot be used
-    │   └── NotFoundError          the job: the voice or result it names does not exist
-    ├── SettingsError              the endpoint: an environment variable has a value that cannot work
-    ├── ModelUnavailableError      the worker: the model cannot be loaded (now); its causes:
-    │   ├── PackageMissingError        a Python package is absent or does not import
-    │   │   └── EnvironmentFailedError     since the environment could not be built; time for a new worker to try again
-    │   ├── CheckpointNotFoundError    no such file, folder, repository or file in it
-    │   ├── HubUnreachableError        the model hub does not answer
-    │   ├── CheckpointMismatchError    checkpoint, configuration and vocabulary do not belong together
-    │   ├── DiskFullError              no room for the weights
-    │   ├── OutOfMemoryError           no room in GPU or main memory
-    │   └── DriverTooOldError          the host's CUDA driver cannot run this torch
-    ├── SynthesisError             the worker: the model ran and failed
-    │   └── CudaBrokenError            and no later job in this process can succeed
-    ├── StorageError               S3; its causes:
-    │   ├── StorageNotConfiguredError  no bucket or credentials are set
-    │   ├── StorageNotFoundError       no such key or bucket
-    │   │   └── BucketNotFoundError        no such bucket, so the settings are wrong rather than the key
-    │   ├── StorageExistsError         the key is taken and must not be overwritten
-    │   ├── StorageTooLargeError       the object is larger than its reader accepts
-    │   ├── StorageDeniedError         wrong key, signature or permission
-    │   └── StorageUnreachableError    no answer, or none in time
-    └── DeliveryError              the audio exists, but no way to hand it over fits
+    ├── InputError                             the job
+    │   ├── ReferenceClipError
+    │   └── NotFoundError
+    ├── SettingsError                          the endpoint
+    ├── ModelUnavailableError                  the worker
+    │   ├── PackageMissingError
+    │   │   └── EnvironmentFailedError
+    │   ├── CheckpointNotFoundError
+    │   ├── HubUnreachableError
+    │   ├── CheckpointMismatchError
+    │   ├── DiskFullError
+    │   ├── OutOfMemoryError
+    │   └── DriverTooOldError
+    ├── SynthesisError                         the worker
+    │   └── CudaBrokenError
+    ├── StorageError                           S3
+    │   ├── StorageNotConfiguredError
+    │   ├── StorageNotFoundError
+    │   │   └── BucketNotFoundError
+    │   ├── StorageExistsError
+    │   ├── StorageTooLargeError
+    │   ├── StorageDeniedError
+    │   └── StorageUnreachableError
+    └── DeliveryError                          the worker, or its settings
 
-    JobStopped                     not an error: the caller stopped the job, nobody waits for an answer
+    JobStopped                                 nobody's
 
 ``WorkerError.answer()`` is the one shape in which an error leaves the worker. Messages are one sentence that says what is wrong
 and what to do; they hold no path of the machine, credential, or signed URL.
@@ -37,7 +37,10 @@ from typing import Any, ClassVar, Self
 
 
 class WorkerError(Exception):
-    """An expected failure. ``details`` are JSON values that join the answer beside ``error`` and ``error_type``."""
+    """An expected failure. ``details`` are JSON values that join the answer beside ``error`` and ``error_type``.
+
+    On its way up an error is completed in place, by those who know more: the job's field, what was tried, another way out.
+    """
 
     refresh_worker: ClassVar[bool] = False
 
@@ -47,14 +50,25 @@ class WorkerError(Exception):
         self.details: Mapping[str, Any] = details
 
     def because(self, prefix: str) -> Self:
-        """The same error with ``prefix`` before its message: what was being done when it happened."""
-        self.message = f"{prefix}{self.message}"
-        self.args = (self.message,)
+        """This error, with ``prefix`` put before its message as it is ("Model not available: ")."""
+        return self._say(f"{prefix}{self.message}")
+
+    def advise(self, sentence: str) -> Self:
+        """This error, with one more sentence after its message: a way out that only the caller knows."""
+        return self._say(f"{self.message} {sentence}")
+
+    def with_details(self, **details: Any) -> Self:
+        """This error, with those ``details`` that it does not have yet."""
+        self.details = {**details, **self.details}
         return self
 
     def again(self) -> Self:
-        """A copy to raise once more: several jobs may be answered with one remembered error, each with its own traceback."""
+        """A fresh copy without traceback, for one failure that is the answer to several jobs: each raises its own."""
         return type(self)(self.message, **self.details)
+
+    def _say(self, message: str) -> Self:
+        self.message, self.args = message, (message,)
+        return self
 
     def answer(self) -> dict[str, Any]:
         """The job's answer: ``{"error", "error_type", ...details}``, and ``refresh_worker`` if the process must not go on."""
@@ -65,7 +79,7 @@ class WorkerError(Exception):
 
 
 class InputError(WorkerError):
-    """A job input cannot be accepted; names the field, the value, what is allowed and the mend."""
+    """A job input cannot be accepted; a field is missing, unknown, out of range, or contradicts another."""
 
 
 class ReferenceClipError(InputError):
@@ -81,7 +95,7 @@ class SettingsError(WorkerError):
 
 
 class ModelUnavailableError(WorkerError):
-    """The model cannot be loaded."""
+    """The model cannot be loaded (now)."""
 
 
 class PackageMissingError(ModelUnavailableError):
@@ -135,7 +149,7 @@ class StorageError(WorkerError):
 
 
 class StorageNotConfiguredError(StorageError):
-    """No bucket is configured."""
+    """No bucket or no credentials are configured."""
 
 
 class StorageNotFoundError(StorageError):
@@ -143,7 +157,7 @@ class StorageNotFoundError(StorageError):
 
 
 class BucketNotFoundError(StorageNotFoundError):
-    """The bucket does not exist: no key in it can be found, whatever the job names."""
+    """The bucket does not exist: the settings are wrong, whatever key the job names."""
 
 
 class StorageExistsError(StorageError):
@@ -155,7 +169,7 @@ class StorageTooLargeError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """S3 refused the credentials or the permission."""
+    """S3 refused the key, the signature or the permission."""
 
 
 class StorageUnreachableError(StorageError):

@@ -14,10 +14,10 @@ from f5_worker.runtime.load_errors import missing_package
 from f5_worker.runtime.load_once import LoadOnce
 from f5_worker.settings import Settings, load_settings
 from f5_worker.speech.scheduler import Scheduler
-from f5_worker.voice.clip import ReferenceCache
+from f5_worker.voice.cache import ReferenceCache
 
 if TYPE_CHECKING:
-    from f5_worker.audio.codec import Samples
+    from f5_worker.audio.samples import Samples
     from f5_worker.model.load import LoadedModel
     from f5_worker.voice.transcriber import Transcriber
 

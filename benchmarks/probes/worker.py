@@ -80,7 +80,7 @@ def long(runner: asyncio.Runner) -> None:
     from f5_worker.settings import load_settings
     from f5_worker.speech.plan import SpeechOptions, plan_chunks
     from f5_worker.speech.synthesis import synthesise, whole_speech
-    from f5_worker.voice.clip import ReferenceCache
+    from f5_worker.voice.cache import ReferenceCache
     from f5_worker.voice.source import obtain_reference
 
     model, task, settings = load(), probe.task, load_settings()

@@ -11,18 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
+from f5_worker.audio.samples import Samples
 from f5_worker.audio.signatures import container_of, fraction_present, name_if_not_audio
 from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
 from f5_worker.formats import FORMATS, READABLE, AudioFormat
 from f5_worker.runtime.load_errors import missing_package
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Samples: TypeAlias = NDArray[np.float32]
 
 MIN_SAMPLE_RATE = 4_000
 MAX_SAMPLE_RATE = 384_000
@@ -36,13 +30,13 @@ _LARGEST_RATIO_TERM = 1_000
 class Waveform:
     """Mono samples (float32, [n]) at ``sample_rate`` Hz. ``more`` says that the file goes on past the limit it was read to."""
 
-    samples: "Samples"
+    samples: Samples
     sample_rate: int
     more: bool = False
 
     @property
     def duration(self) -> float:
-        """Length in seconds."""
+        """Seconds."""
         return len(self.samples) / self.sample_rate
 
 
@@ -66,7 +60,7 @@ def decode_audio(data: bytes, *, max_seconds: float) -> Waveform:
         return _decode_container(data, demuxer, max_seconds) if demuxer else _decode_sound_file(data, max_seconds)
 
 
-def encode_audio(samples: "Samples", sample_rate: int, output_format: str, path: Path) -> None:
+def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: Path) -> None:
     """Write float32 ``samples`` [n] to ``path`` in one of ``FORMATS``; 16 bits where the format is lossless.
 
     Samples beyond 1.0 turn the whole down until the loudest is 1.0: nothing is clipped, the shape stays. The file is complete
@@ -95,7 +89,7 @@ def encode_audio(samples: "Samples", sample_rate: int, output_format: str, path:
             part.unlink(missing_ok=True)
 
 
-def resample(samples: "Samples", from_rate: int, to_rate: int) -> "Samples":
+def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     """Resample [n] float32 samples with torchaudio's sinc filter, the one F5-TTS uses.
 
     The filter's size grows with the reduced ratio of the rates: 44,101 to 24,000 Hz would take 4 GB. Ratios without a common
@@ -149,7 +143,7 @@ class _MonoMix:
         """Whether more than the limit was read, so that nothing further matters."""
         return self.frames > self._limit
 
-    def add(self, block: "Samples") -> None:
+    def add(self, block: Samples) -> None:
         """Take one block of shape [frames, channels]."""
         import numpy as np
 
@@ -234,7 +228,7 @@ def _reason(error: Exception) -> str:
     return text.strip().rstrip(".").lower()[:100] or type(error).__name__
 
 
-def _encode(samples: "Samples", sample_rate: int, form: AudioFormat) -> memoryview:
+def _encode(samples: Samples, sample_rate: int, form: AudioFormat) -> memoryview:
     import numpy as np
     import soundfile
 

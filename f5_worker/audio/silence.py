@@ -1,13 +1,15 @@
-"""Where a recording is silent: its edges, its long pauses, the best place to cut it. All on mono float32 [n] at any rate."""
+"""Where sound is silent: a recording's edges and long pauses, the best place to cut it, and the long silences of speech.
 
-from collections.abc import Sequence
+All on mono float32 [n], recordings at any rate.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from f5_worker.audio.samples import Samples, Span
 from f5_worker.mel import SAMPLE_RATE
-
-Samples = NDArray[np.float32]
 
 FRAMES_PER_SECOND = 100  # 10 ms, as in the silence detection of pydub, which F5-TTS uses
 EDGE_LEVEL = 10 ** (-42 / 20)
@@ -16,13 +18,13 @@ SILENT_LEVEL = 10 ** (-60 / 20)
 # Of a quiet recording: soft consonants are up to this much under the loudest vowel, and would count as silence.
 BELOW_LOUDEST = 10 ** (-30 / 20)
 KEPT_SECONDS = 1.0
-# Of generated speech, as in upstream's remove_silence_for_generated_wav.
-LONG_SILENCE_SECONDS = 1.0
-LONG_SILENCE_KEPT_SECONDS = 0.5
 CUT_SECONDS = 0.2
+# Upstream's remove_silence_for_generated_wav: -50 dBFS as well, 1,000 ms, 500 ms kept.
+SILENCE_SECONDS = 1.0
+SILENCE_KEPT_SECONDS = 0.5
 
 
-def trim_edges(samples: Samples, sample_rate: int) -> Samples | None:
+def trim_edges(samples: Samples, sample_rate: int) -> "Samples | None":
     """Cut silence off both ends; ``None`` when all of it is silent (no 10 ms louder than -60 dBFS).
 
     Silence is less than -42 dBFS, as in F5-TTS's ``remove_silence_edges``, or 30 dB less than the loudest 10 ms if that is
@@ -73,35 +75,40 @@ def cut_at_pause(samples: Samples, sample_rate: int, earliest: float, latest: fl
     return cut
 
 
-def _levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
-    """Root mean square of every whole 10 ms frame, without the recording's constant offset."""
-    frame = sample_rate // FRAMES_PER_SECOND
-    whole = samples[: len(samples) // frame * frame].astype(np.float64)
-    offset = whole.mean() if len(whole) else 0.0
-    levels: NDArray[np.float64] = np.sqrt(np.square(whole - offset).reshape(-1, frame).mean(axis=1))
-    return levels
+def remove_long_silences(samples: Samples, spans: Sequence[Span]) -> tuple[Samples, list[Span]]:
+    """Shorten every silence of a second or more in speech at 24 kHz to half a second on each side; ``spans`` move along.
 
-
-def remove_long_silences(samples: Samples, spans: Sequence[tuple[int, int]]) -> tuple[Samples, list[tuple[int, int]]]:
-    """Shorten every silence of a second or more to half a second on each side, and move the chunks' times along.
-
-    The thresholds are those of upstream's ``remove_silence_for_generated_wav`` (-50 dBFS, 1,000 ms, 500 ms kept).
+    Silence is less than -50 dBFS however loud the rest is, as upstream has it. What is silent all through stays as it is.
     """
     frame = SAMPLE_RATE // FRAMES_PER_SECOND
-    padded = np.pad(samples, (0, -len(samples) % frame)).reshape(-1, frame)
-    silent = np.sqrt((padded.astype(np.float64) ** 2).mean(axis=1)) < PAUSE_LEVEL
+    silent = _root_mean_square(np.pad(samples, (0, -len(samples) % frame)).astype(np.float64), frame) < PAUSE_LEVEL
     keep = np.ones(len(samples), dtype=bool)
-    kept = int(LONG_SILENCE_KEPT_SECONDS * SAMPLE_RATE)
-    for first, last in _runs(silent) * frame:
-        last = min(last, len(samples))
-        if last - first >= LONG_SILENCE_SECONDS * SAMPLE_RATE:
-            keep[first + kept if first > 0 else 0 : last - kept if last < len(samples) else last] = False
+    kept = int(SILENCE_KEPT_SECONDS * SAMPLE_RATE)
+    for first_frame, end_frame in _runs(silent):
+        first, end = first_frame * frame, min(end_frame * frame, len(samples))
+        if end - first >= SILENCE_SECONDS * SAMPLE_RATE:
+            keep[first + kept if first > 0 else 0 : end - kept if end < len(samples) else end] = False
     if not keep.any():
         return samples, list(spans)
     position = np.concatenate(([0], np.cumsum(keep)))
     return samples[keep], [(int(position[start]), int(position[stop])) for start, stop in spans]
 
 
-def _runs(quiet: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where the true frames stand together: ``[n, 2]``, each run's first frame and the one behind its last."""
-    return np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8))).reshape(-1, 2)
+def _levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
+    """Root mean square of every whole 10 ms frame, without the recording's constant offset."""
+    frame = sample_rate // FRAMES_PER_SECOND
+    whole = samples[: len(samples) // frame * frame].astype(np.float64)
+    offset = whole.mean() if len(whole) else 0.0
+    return _root_mean_square(whole - offset, frame)
+
+
+def _root_mean_square(samples: NDArray[np.float64], frame: int) -> NDArray[np.float64]:
+    levels: NDArray[np.float64] = np.sqrt(np.square(samples).reshape(-1, frame).mean(axis=1))
+    return levels
+
+
+def _runs(found: NDArray[np.bool_]) -> Iterator[Span]:
+    """The first index of every run of ``True``, and the one after its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], found, [False])).astype(np.int8)))
+    for first, end in edges.reshape(-1, 2):
+        yield int(first), int(end)

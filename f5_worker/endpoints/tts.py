@@ -19,7 +19,7 @@ from f5_worker.resources import Resources
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES
-from f5_worker.voice.clip import ReferenceClip
+from f5_worker.voice.reference import Reference
 from f5_worker.voice.source import obtain_reference
 
 SMOKE_WARNING = "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works."
@@ -31,7 +31,7 @@ class Spoken:
 
     speech: Speech
     seed: int
-    reference: ReferenceClip
+    reference: Reference
 
 
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
@@ -54,7 +54,7 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     }
 
 
-def speak(request: TtsRequest, reference: ReferenceClip, job: Job, resources: Resources) -> Spoken:
+def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resources) -> Spoken:
     """Transcribe the reference if need be, plan, load the model if need be, and synthesise.
 
     Raises:

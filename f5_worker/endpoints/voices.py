@@ -7,6 +7,7 @@ from f5_worker.job.request import DeleteVoiceRequest, ListVoicesRequest, UploadR
 from f5_worker.voice import store
 from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference
 from f5_worker.voice.download import decode_base64, fetch_url
+from f5_worker.voice.reference import VoiceFile
 
 
 def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
@@ -18,9 +19,7 @@ def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
     else:
         field = "voice_base64"
         data = decode_base64(request.voice_base64 or "", max_bytes=limit, field=field)
-    checked = check_reference(
-        data, ref_text=request.ref_text, settings=job.settings, field=field, max_seconds=MAX_UPLOAD_SECONDS
-    )
+    checked = check_reference(VoiceFile(request.voice_name, data, request.ref_text, field), job.settings, MAX_UPLOAD_SECONDS)
     duration = round(checked.duration, 3)
     store.store_voice(
         storage, request.voice_name, data, duration=duration, ref_text=request.ref_text, overwrite=request.overwrite

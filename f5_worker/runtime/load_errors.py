@@ -33,11 +33,11 @@ HUB_WAYS_OUT = (
 )
 
 
-def explain_load_error(error: BaseException, what: str) -> ModelUnavailableError:
+def explain_load_error(error: BaseException, what: str, hub_ways_out: str = HUB_WAYS_OUT) -> ModelUnavailableError:
     """The typed error for ``error``, raised while loading ``what`` ("the F5-TTS checkpoint", "the Whisper model").
 
     The whole chain of causes is searched, since the hub's client and transformers wrap the real one. An error that is already
-    typed is returned as it is.
+    typed is returned as it is. ``hub_ways_out`` is what can be done where the hub cannot be reached.
     """
     chain = list(_causes(error))
     for cause in chain:
@@ -45,7 +45,7 @@ def explain_load_error(error: BaseException, what: str) -> ModelUnavailableError
             return cause
     # The hub's own answer first: its client wraps "no access" into the same error as "no connection".
     for cause in sorted(chain, key=lambda cause: _status(cause) is None):
-        if (explained := _explain(cause, what)) is not None:
+        if (explained := _explain(cause, what, hub_ways_out)) is not None:
             return explained
     log.error(f"Loading {what} failed: {', from '.join(map(_traced, chain))}")
     return ModelUnavailableError(
@@ -67,7 +67,7 @@ def _status(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def _explain(error: BaseException, what: str) -> ModelUnavailableError | None:
+def _explain(error: BaseException, what: str, hub_ways_out: str) -> ModelUnavailableError | None:
     names = {cls.__name__ for cls in type(error).__mro__}
     packages = {cls.__module__.split(".")[0] for cls in type(error).__mro__}
     text = str(error).lower()
@@ -92,7 +92,7 @@ def _explain(error: BaseException, what: str) -> ModelUnavailableError | None:
         return CheckpointNotFoundError(
             f"The model hub does not give access to {what}; accept its terms there and set HF_TOKEN."
         )
-    unreachable = HubUnreachableError(f"The model hub cannot be reached and {what} is not cached; {HUB_WAYS_OUT}.")
+    unreachable = HubUnreachableError(f"The model hub cannot be reached and {what} is not cached; {hub_ways_out}.")
     if names & _HUB_UNREACHABLE or "ConnectionError" in names:
         return unreachable
     # Between the two: not found in the cache is a kind of the first, and what the hub answers is a kind of HTTP error.
@@ -105,7 +105,7 @@ def _explain(error: BaseException, what: str) -> ModelUnavailableError | None:
     if names & _DAMAGED or "pytorchstreamreader" in text or "weights only load failed" in text:
         return CheckpointMismatchError(
             f"{what} is damaged, cut short or of a format that is not allowed; delete the file so that it is fetched again, "
-            "or upload it anew."
+            "or upload it again."
         )
     if isinstance(error, FileNotFoundError):
         return CheckpointNotFoundError(f"A file of {what} does not exist; check the paths in the settings.")

@@ -37,6 +37,7 @@ class LoadOnce(Generic[T]):
         """Raise the error of the last load while its cool-down lasts."""
         failure = self.error
         if failure is not None and self._clock() < self._retry_at:
+            # A new one each time: several jobs may be answered with it at once, and each adds its own traceback.
             raise failure.again()
 
     def get(self) -> T:

@@ -1,14 +1,10 @@
 """From the waves of single chunks to one: a linear cross-fade at each seam, and the exact place of each chunk."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from f5_worker.audio.codec import Samples
-
-Span: TypeAlias = tuple[int, int]
+from f5_worker.audio.samples import Samples, Span
 
 
 class Joiner:
@@ -24,7 +20,7 @@ class Joiner:
         self._cross_fade = cross_fade
         self._held: Samples = np.zeros(0, dtype=np.float32)  # the end of what has come, which the next wave may fade into
 
-    def add(self, wave: "Samples") -> "Samples":
+    def add(self, wave: Samples) -> Samples:
         """Take the next wave; returns what is final with it."""
         overlap = min(len(self._held), len(wave))
         end = self.spans[-1][1] if self.spans else 0
@@ -37,13 +33,13 @@ class Joiner:
         self._held = joined[final:]
         return joined[:final]
 
-    def finish(self) -> "Samples":
+    def finish(self) -> Samples:
         """The rest, when no wave comes any more."""
         rest, self._held = self._held, self._held[:0]
         return rest
 
 
-def join(waves: "Iterable[Samples]", cross_fade: int) -> "tuple[Samples, list[Span]]":
+def join(waves: Iterable[Samples], cross_fade: int) -> tuple[Samples, list[Span]]:
     """The whole, and where each wave starts and ends in it."""
     joiner = Joiner(cross_fade)
     parts = [joiner.add(wave) for wave in waves]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from f5_worker.errors import InputError
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.text.split import SHORT_TEXT_BYTES, split_text
-from f5_worker.voice.clip import ReferenceClip
+from f5_worker.voice.reference import Reference
 
 if TYPE_CHECKING:
     from f5_worker.job.request import TtsRequest
@@ -55,12 +55,12 @@ class ChunkPlan:
     """One chunk of text, its voice, the frames of mel that reference and chunk fill together, and the seed of its noise."""
 
     text: str
-    reference: ReferenceClip
+    reference: Reference
     frames: int
     seed: int
 
 
-def plan_chunks(text: str, reference: ReferenceClip, options: SpeechOptions) -> Sequence[ChunkPlan]:
+def plan_chunks(text: str, reference: Reference, options: SpeechOptions) -> Sequence[ChunkPlan]:
     """Split ``text``, and give each chunk its length by F5's duration rule (``infer_batch_process`` in its utils_infer.py).
 
     The rule takes the reference's speed of speech, in UTF-8 bytes a second, for the chunk too; fewer than 10 bytes are spoken
@@ -107,7 +107,7 @@ def plan_chunks(text: str, reference: ReferenceClip, options: SpeechOptions) -> 
     )
 
 
-def spoken_ref_text(reference: ReferenceClip) -> str:
+def spoken_ref_text(reference: Reference) -> str:
     """The transcript as the model reads it before a chunk: upstream adds a space after a last ASCII character, even a space."""
     text = reference.ref_text
     assert text, "a reference without a transcript cannot be spoken with"

@@ -17,12 +17,12 @@ from f5_worker.speech.batching import frames_that_fit, plan_batches
 from f5_worker.speech.join import join
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions, spoken_ref_text
 from f5_worker.speech.sampler import Guidance, ReferenceMel, Utterance, sample_mels
-from f5_worker.voice.clip import ReferenceClip
+from f5_worker.voice.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from f5_worker.audio.codec import Samples
+    from f5_worker.audio.samples import Samples
 
 NO_SOUND = "The model made no valid sound from this input; try another reference clip or seed, or cfg_strength nearer 2."
 _FIX = "choose a GPU with at least 8 GB, and run nothing else on it."
@@ -138,7 +138,7 @@ def _utterances(model: LoadedModel, plan: Sequence[ChunkPlan], target_rms: float
     return [_utterance(model, item, mels[id(item.reference)]) for item in plan]
 
 
-def _reference_mel(model: LoadedModel, reference: ReferenceClip, target_rms: float) -> ReferenceMel:
+def _reference_mel(model: LoadedModel, reference: Reference, target_rms: float) -> ReferenceMel:
     """The voice at ``target_rms`` where it is quieter, as ``infer_batch_process`` brings it there."""
     import torch
 

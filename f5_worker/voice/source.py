@@ -6,38 +6,39 @@ from pathlib import Path
 from f5_worker.errors import ReferenceClipError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
-from f5_worker.voice.clip import BUILTIN_VOICE, ReferenceCache, ReferenceClip, builtin_voice
+from f5_worker.voice.builtin import builtin_voice
+from f5_worker.voice.cache import ReferenceCache
 from f5_worker.voice.download import decode_base64, fetch_url
+from f5_worker.voice.reference import Reference, VoiceFile
 from f5_worker.voice.store import fetch_voice
 
 
-def obtain_reference(request: TtsRequest, job: Job, cache: ReferenceCache) -> ReferenceClip:
+def obtain_reference(request: TtsRequest, job: Job, cache: ReferenceCache) -> Reference:
     """Fetch, decode and check the reference clip that the request names; its transcript may still be missing.
 
     Raises:
-        ReferenceClipError, NotFoundError: the clip cannot be used, or there is none.
+        ReferenceClipError: the clip cannot be used.
+        NotFoundError: no such voice is stored.
         StorageError: S3 failed, or is needed and not configured.
         PackageMissingError: a package that reads audio is missing.
     """
     settings, limit = job.settings, job.settings.max_reference_bytes
-    ref_text, field = request.ref_text, "local_voice"
     if request.ref_audio_base64 is not None:
-        field = voice = "ref_audio_base64"
+        field = "ref_audio_base64"
         data = decode_base64(request.ref_audio_base64, max_bytes=limit, field=field)
+        file = VoiceFile(field, data, request.ref_text, field)
     elif request.voice_url is not None:
-        voice = "url"
-        data = fetch_url(request.voice_url, max_bytes=limit, timeout=settings.download_timeout, field=field)
+        data = fetch_url(request.voice_url, max_bytes=limit, timeout=settings.download_timeout, field="local_voice")
+        file = VoiceFile("url", data, request.ref_text)
     elif request.voice_name is not None:
-        stored = fetch_voice(job.storage(), request.voice_name, limit)
-        voice, data, ref_text = stored.name, stored.data, ref_text or stored.ref_text
+        file = fetch_voice(job.storage(), request.voice_name, limit)
     else:
-        built_in = builtin_voice()
-        voice, data, ref_text = BUILTIN_VOICE, built_in.data, ref_text or built_in.ref_text
-        settings = replace(settings, max_reference_bytes=max(limit, len(data)))  # the limit is for what callers send
-    return cache.read(data, voice=voice, ref_text=ref_text, settings=settings, field=field)
+        file = builtin_voice()
+        settings = replace(settings, max_reference_bytes=max(limit, len(file.data)))  # the limit is for what callers send
+    return cache.read(replace(file, ref_text=request.ref_text or file.ref_text), settings)
 
 
-def read_local_reference(path: Path, ref_text: str | None, job: Job, cache: ReferenceCache) -> ReferenceClip:
+def read_local_reference(path: Path, ref_text: str | None, job: Job, cache: ReferenceCache) -> Reference:
     """The same for a file on this machine.
 
     Raises:
@@ -49,4 +50,4 @@ def read_local_reference(path: Path, ref_text: str | None, job: Job, cache: Refe
         raise ReferenceClipError(
             f"voice_path cannot be read ({error.strerror}); give the path of an audio file.", field="voice_path"
         ) from error
-    return cache.read(data, voice=path.name, ref_text=ref_text, settings=job.settings, field="voice_path")
+    return cache.read(VoiceFile(path.name, data, ref_text, "voice_path"), job.settings)

@@ -32,6 +32,7 @@ from f5_worker.errors import (
 from f5_worker.formats import VOICE_CONTENT_TYPES
 from f5_worker.job.names import check_voice_name, is_key_part, is_stored_name, voice_extension
 from f5_worker.s3_config import S3Config
+from f5_worker.voice.reference import VoiceFile
 
 _FOLDER = "voices/"
 _MAX_SIDECAR_BYTES = 256 * 1024
@@ -51,15 +52,6 @@ class StoredVoice:
         """As the job's answer lists it: what is not known is left out."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
         return {**known, "last_modified": self.last_modified.isoformat()}
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceClip:
-    """A fetched voice: the full name it is stored under, the file's bytes, and its transcript where known."""
-
-    name: str
-    data: bytes
-    ref_text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +122,10 @@ def delete_voice(config: S3Config, name: str) -> None:
     s3_utils.delete(config, _sidecar_key(name))
 
 
-def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
-    """The stored clip of that name. A name without extension stands for the one voice that has it with any extension.
+def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceFile:
+    """The stored clip of that name, labelled with its full name, and its transcript where known.
+
+    A name without extension stands for the one voice that has it with any extension.
 
     Raises:
         NotFoundError: no such voice; lists the names that come near.
@@ -156,8 +150,8 @@ def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceClip:
             ) from error
         sidecar = _parse_sidecar(full_name, reading.result())
     if sidecar is None or sidecar.audio_sha256 != hashlib.sha256(data).hexdigest():
-        return VoiceClip(full_name, data, None)
-    return VoiceClip(full_name, data, sidecar.ref_text)
+        return VoiceFile(full_name, data, None)
+    return VoiceFile(full_name, data, sidecar.ref_text)
 
 
 def _sidecar_key(name: str) -> str:
@@ -213,7 +207,7 @@ def _read_sidecars(config: S3Config, names: Iterable[str]) -> dict[str, _Sidecar
 
 
 def _sidecar_bytes(config: S3Config, name: str) -> bytes | StorageError | None:
-    """The sidecar's bytes, ``None`` if there is none, or why they cannot be had: a transcript is worth no failed job."""
+    """The sidecar's bytes, ``None`` if there is none, or why they cannot be read: a transcript is worth no failed job."""
     try:
         return s3_utils.get_bytes(config, _sidecar_key(name), _MAX_SIDECAR_BYTES)
     except StorageNotFoundError:

@@ -3,19 +3,20 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from f5_worker import log
 from f5_worker.audio.codec import resample
-from f5_worker.errors import HubUnreachableError, ModelUnavailableError, ReferenceClipError, WorkerError
+from f5_worker.audio.samples import Samples
+from f5_worker.errors import ReferenceClipError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.runtime.device import gpu_faults
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.runtime.load_once import LoadOnce
 
-if TYPE_CHECKING:
-    from f5_worker.audio.codec import Samples
-
+_HUB_WAYS_OUT = (
+    "allow this worker to reach the hub, or set ASR_MODEL to a folder on the network volume that holds a Whisper checkpoint"
+)
 _WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be transcribed."
 
 
@@ -50,7 +51,7 @@ class Transcriber:
         """Why the last load failed; ``None`` before the first and after one that succeeded."""
         return self._pipeline.error
 
-    def transcribe(self, samples: "Samples") -> str:
+    def transcribe(self, samples: Samples) -> str:
         """What is said in ``samples`` (mono float32 [n] at 24 kHz, up to 30 s), in the language that is spoken.
 
         Raises:
@@ -81,7 +82,8 @@ class Transcriber:
         try:
             pipeline = self._load(self._model_name, self._device)
         except Exception as error:
-            explained = _explained(error, self._model_name)
+            what = f"the transcription model {_shown(self._model_name)}"
+            explained = explain_load_error(error, what, hub_ways_out=_HUB_WAYS_OUT).advise(_WAY_OUT)
             log.warn(f"Whisper did not load: {explained.message}")
             raise explained from error
         log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {self._clock() - started:.1f} s")
@@ -109,18 +111,6 @@ def _generate_options(pipeline: Any) -> dict[str, str]:
     # Multilingual checkpoints find the language by themselves but may translate; English ones refuse this option.
     config = getattr(pipeline.model, "generation_config", None)
     return {"task": "transcribe"} if getattr(config, "is_multilingual", False) else {}
-
-
-def _explained(error: Exception, model_name: str) -> ModelUnavailableError:
-    what = f"the transcription model {_shown(model_name)}"
-    explained = explain_load_error(error, what)
-    if isinstance(explained, HubUnreachableError):  # its usual mends are those of the speech model
-        message = (
-            f"The model hub cannot be reached and {what} is not cached; allow this worker to reach the hub, or set ASR_MODEL "
-            "to a folder on the network volume that holds a Whisper checkpoint."
-        )
-        return HubUnreachableError(f"{message} {_WAY_OUT}", **explained.details)
-    return type(explained)(f"{explained.message} {_WAY_OUT}", **explained.details)
 
 
 def _shown(model_name: str) -> str:

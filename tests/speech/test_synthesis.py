@@ -15,7 +15,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from f5_worker.audio.silence import Samples, remove_long_silences
+from f5_worker.audio.samples import Samples
+from f5_worker.audio.silence import remove_long_silences
 from f5_worker.errors import InputError, JobStopped, SynthesisError
 from f5_worker.job.request import TtsRequest
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
@@ -24,7 +25,9 @@ from f5_worker.settings import Settings
 from f5_worker.speech.join import Joiner, join
 from f5_worker.speech.plan import MODEL_SECONDS, ChunkPlan, SpeechOptions, chunk_seed, plan_chunks
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
-from f5_worker.voice.clip import ReferenceClip, read_reference
+from f5_worker.voice.builtin import builtin_voice
+from f5_worker.voice.clip import read_reference
+from f5_worker.voice.reference import Reference
 from tests import PATIENCE
 
 REF_TEXT = "Some call me nature, others call me mother nature. "
@@ -40,20 +43,17 @@ def go_on() -> None:
 
 
 @pytest.fixture(scope="module")
-def reference() -> ReferenceClip:
+def reference() -> Reference:
     """The built-in voice, processed."""
-    from f5_worker.voice.clip import builtin_voice
-
-    voice = builtin_voice()
-    return read_reference(voice.data, voice="built-in", ref_text=voice.ref_text, settings=Settings())
+    return read_reference(builtin_voice(), Settings())
 
 
-def of_length(reference: ReferenceClip, seconds: float) -> ReferenceClip:
+def of_length(reference: Reference, seconds: float) -> Reference:
     """The clip repeated or cut to that length."""
     return replace(reference, samples=np.resize(reference.samples, int(seconds * SAMPLE_RATE)).astype(np.float32))
 
 
-def as_loud(reference: ReferenceClip, volume: float) -> ReferenceClip:
+def as_loud(reference: Reference, volume: float) -> Reference:
     """The clip with its samples multiplied by ``volume``."""
     return replace(reference, samples=(reference.samples * volume).astype(np.float32))
 
@@ -69,7 +69,7 @@ def speak_plan(
     return whole_speech(plan, synthesise(model, plan, options, go_on, batch_frames), options)
 
 
-def speak(model: LoadedModel, reference: ReferenceClip, text: str, options: SpeechOptions) -> tuple[Samples, tuple[Any, ...]]:
+def speak(model: LoadedModel, reference: Reference, text: str, options: SpeechOptions) -> tuple[Samples, tuple[Any, ...]]:
     speech = speak_plan(model, plan_chunks(text, reference, options), options)
     return speech.samples, speech.chunks
 
@@ -85,7 +85,7 @@ PARITY: Mapping[str, tuple[str, dict[str, Any], float]] = {
 
 
 @pytest.fixture(scope="module")
-def stock(smoke_folder: Path, reference: ReferenceClip, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Samples]:
+def stock(smoke_folder: Path, reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Samples]:
     """What the unchanged f5-tts makes of each case, in a process of its own."""
     folder = tmp_path_factory.mktemp("stock")
     jobs = []
@@ -102,7 +102,7 @@ def stock(smoke_folder: Path, reference: ReferenceClip, tmp_path_factory: pytest
 
 @pytest.mark.parametrize("case", PARITY)
 def test_one_chunk_equals_stock_bit_for_bit(
-    case: str, stock: Mapping[str, Samples], smoke_model: LoadedModel, reference: ReferenceClip
+    case: str, stock: Mapping[str, Samples], smoke_model: LoadedModel, reference: Reference
 ) -> None:
     text, options, volume = PARITY[case]
     ours, chunks = speak(smoke_model, as_loud(reference, volume), text, options_of(42, **options))
@@ -111,7 +111,7 @@ def test_one_chunk_equals_stock_bit_for_bit(
 
 
 class TestDeterminism:
-    def test_many_chunks_are_the_same_in_every_run(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+    def test_many_chunks_are_the_same_in_every_run(self, smoke_model: LoadedModel, reference: Reference) -> None:
         options = options_of(7, nfe_step=3)
         first, chunks = speak(smoke_model, reference, LONG_TEXT, options)
         assert len(chunks) > 1
@@ -119,19 +119,19 @@ class TestDeterminism:
             again, _ = speak(smoke_model, reference, LONG_TEXT, options)
             np.testing.assert_array_equal(again, first)
 
-    def test_another_seed_gives_another_result(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+    def test_another_seed_gives_another_result(self, smoke_model: LoadedModel, reference: Reference) -> None:
         first, _ = speak(smoke_model, reference, "Hello there, my friend.", options_of(1, nfe_step=2))
         other, _ = speak(smoke_model, reference, "Hello there, my friend.", options_of(2, nfe_step=2))
         assert np.abs(first - other).max() > 1e-3
 
-    def test_the_text_has_an_effect(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+    def test_the_text_has_an_effect(self, smoke_model: LoadedModel, reference: Reference) -> None:
         first, _ = speak(smoke_model, reference, "Hello there, my friend.", options_of(1, nfe_step=2))
         other, _ = speak(smoke_model, reference, "Jello there, my friend.", options_of(1, nfe_step=2))
         assert first.shape == other.shape
         assert not np.array_equal(first, other)
 
     @pytest.mark.parametrize("batch_frames", [1_500, 4_000, 1_000_000])
-    def test_a_batch_equals_one_by_one(self, smoke_model: LoadedModel, reference: ReferenceClip, batch_frames: int) -> None:
+    def test_a_batch_equals_one_by_one(self, smoke_model: LoadedModel, reference: Reference, batch_frames: int) -> None:
         options = options_of(3, nfe_step=8)
         plan = [
             ChunkPlan(text, reference, 470 + frames, chunk_seed(3, index))
@@ -144,7 +144,7 @@ class TestDeterminism:
         assert together.chunks == singles.chunks
         np.testing.assert_allclose(together.samples, singles.samples, atol=1e-4 * np.abs(singles.samples).max())
 
-    def test_a_batch_of_several_voices_equals_one_by_one(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+    def test_a_batch_of_several_voices_equals_one_by_one(self, smoke_model: LoadedModel, reference: Reference) -> None:
         options = options_of(3, nfe_step=8)
         voices = [reference, as_loud(of_length(reference, 3.0), 0.1), of_length(reference, 7.0)]
         plan = [
@@ -160,7 +160,7 @@ class TestDeterminism:
             np.testing.assert_array_equal(alone, next(iter(synthesise(smoke_model, [item], options, go_on))))
 
     def test_a_finished_chunk_can_be_used_before_the_next_is_begun(
-        self, smoke_model: LoadedModel, reference: ReferenceClip
+        self, smoke_model: LoadedModel, reference: Reference
     ) -> None:
         steps = 0
 
@@ -186,7 +186,7 @@ class TestDeterminism:
 
 
 class TestPlan:
-    def test_reference_and_chunk_stay_under_what_the_model_was_trained_on(self, reference: ReferenceClip) -> None:
+    def test_reference_and_chunk_stay_under_what_the_model_was_trained_on(self, reference: Reference) -> None:
         for seconds in (1.0, 5.0, 12.0, 15.0):
             clip = of_length(reference, seconds)
             for speed in (0.25, 1.0, 4.0):
@@ -195,25 +195,23 @@ class TestPlan:
                 assert "".join(item.text for item in plan).replace(" ", "") == LONG_TEXT.replace(" ", "")
 
     @pytest.mark.parametrize("fix_duration", [0.5, 4.9])
-    def test_fix_duration_must_leave_room_for_speech(self, reference: ReferenceClip, fix_duration: float) -> None:
+    def test_fix_duration_must_leave_room_for_speech(self, reference: Reference, fix_duration: float) -> None:
         with pytest.raises(InputError, match=r"fix_duration=.*at most 30 s") as caught:
             plan_chunks("Hello.", reference, options_of(0, fix_duration=fix_duration))
         assert caught.value.details["field"] == "fix_duration"
 
-    def test_fix_duration_is_for_one_chunk(self, reference: ReferenceClip) -> None:
+    def test_fix_duration_is_for_one_chunk(self, reference: Reference) -> None:
         with pytest.raises(InputError, match="one chunk only"):
             plan_chunks(LONG_TEXT * 3, reference, options_of(0, fix_duration=20.0))
 
-    def test_fix_duration_is_the_length_of_reference_and_speech(
-        self, smoke_model: LoadedModel, reference: ReferenceClip
-    ) -> None:
+    def test_fix_duration_is_the_length_of_reference_and_speech(self, smoke_model: LoadedModel, reference: Reference) -> None:
         samples, _ = speak(smoke_model, reference, "Hello.", options_of(0, nfe_step=1, fix_duration=8.0))
         assert abs((len(samples) + len(reference.samples)) / SAMPLE_RATE - 8.0) < 2 * HOP_LENGTH / SAMPLE_RATE
 
 
 class TestStop:
     @pytest.mark.parametrize("steps", [0, 1, 5])
-    def test_a_stopped_job_ends_at_the_next_step(self, smoke_model: LoadedModel, reference: ReferenceClip, steps: int) -> None:
+    def test_a_stopped_job_ends_at_the_next_step(self, smoke_model: LoadedModel, reference: Reference, steps: int) -> None:
         calls = 0
 
         def stop() -> None:
@@ -228,7 +226,7 @@ class TestStop:
             list(synthesise(smoke_model, plan, options, stop))
         assert calls == steps + 1
 
-    def test_the_next_job_is_not_touched_by_a_stopped_one(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+    def test_the_next_job_is_not_touched_by_a_stopped_one(self, smoke_model: LoadedModel, reference: Reference) -> None:
         options = options_of(5, nfe_step=4)
         before, _ = speak(smoke_model, reference, "Hello there, my friend.", options)
         self.test_a_stopped_job_ends_at_the_next_step(smoke_model, reference, 2)
@@ -237,7 +235,7 @@ class TestStop:
 
 
 class TestFaults:
-    def test_no_valid_sound_is_an_error(self, smoke_model: LoadedModel, reference: ReferenceClip) -> None:
+    def test_no_valid_sound_is_an_error(self, smoke_model: LoadedModel, reference: Reference) -> None:
         torch = smoke_model.engine.torch
         broken = replace(smoke_model, vocoder=_Decoder(lambda mel: torch.full((1, mel.shape[-1] * HOP_LENGTH), torch.nan)))
         options = options_of(0, nfe_step=1)
@@ -246,7 +244,7 @@ class TestFaults:
             speak_plan(broken, plan, options)
 
     def test_out_of_memory_falls_back_to_smaller_batches(
-        self, smoke_model: LoadedModel, reference: ReferenceClip, monkeypatch: pytest.MonkeyPatch
+        self, smoke_model: LoadedModel, reference: Reference, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from f5_worker.speech import sampler, synthesis
 
@@ -270,7 +268,7 @@ class TestFaults:
         np.testing.assert_array_equal(together.samples, singles.samples)
 
     def test_out_of_memory_for_one_chunk_is_an_error_that_says_what_to_do(
-        self, smoke_model: LoadedModel, reference: ReferenceClip, monkeypatch: pytest.MonkeyPatch
+        self, smoke_model: LoadedModel, reference: Reference, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from f5_worker.speech import synthesis
 

@@ -21,8 +21,8 @@ from f5_worker.errors import (
 )
 from f5_worker.formats import VOICE_CONTENT_TYPES
 from f5_worker.s3_config import S3Config
+from f5_worker.voice.reference import VoiceFile
 from f5_worker.voice.store import (
-    VoiceClip,
     delete_voice,
     fetch_voice,
     list_voices,
@@ -60,7 +60,7 @@ def test_a_name_that_may_not_be_stored_is_refused_before_anything_is(s3_config: 
 @pytest.mark.parametrize("text", [None, "Hello there.", UNICODE_TEXT, "x" * 20_000])
 def test_a_voice_comes_back_as_stored(s3_config: S3Config, text: str | None) -> None:
     store(s3_config, "anna.mp3", b"\0ID3", text)
-    assert fetch_voice(s3_config, "anna.mp3", LIMIT) == VoiceClip("anna.mp3", b"\0ID3", text)
+    assert fetch_voice(s3_config, "anna.mp3", LIMIT) == VoiceFile("anna.mp3", b"\0ID3", text)
     (listed,) = list_voices(s3_config)
     assert (listed.name, listed.size, listed.duration, listed.ref_text) == ("anna.mp3", 4, 1.5, text)
     assert listed.last_modified.tzinfo is not None
@@ -76,7 +76,7 @@ def test_a_voice_of_the_earlier_system_works(s3_config: S3Config) -> None:
         (name, None, None) for name in sorted(names)
     ]
     for name in names:
-        assert fetch_voice(s3_config, name, LIMIT) == VoiceClip(name, b"old", None)
+        assert fetch_voice(s3_config, name, LIMIT) == VoiceFile(name, b"old", None)
         delete_voice(s3_config, name)
     assert keys(s3_config) == []
 
@@ -86,11 +86,11 @@ def test_overwriting(s3_config: S3Config) -> None:
     with pytest.raises(InputError, match=r"voice_name='anna\.wav' is already stored; .* overwrite: true") as caught:
         store(s3_config, "anna.wav", b"second", "two", overwrite=False)
     assert caught.value.details["field"] == "voice_name"
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", "one")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"first", "one")
     store(s3_config, "anna.wav", b"second", "two")
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"second", "two")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"second", "two")
     store(s3_config, "anna.wav", b"third", None)
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"third", None)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"third", None)
 
 
 def test_of_writers_that_may_not_overwrite_one_wins_whole(s3_config: S3Config) -> None:
@@ -105,7 +105,7 @@ def test_of_writers_that_may_not_overwrite_one_wins_whole(s3_config: S3Config) -
         won = list(pool.map(write, range(6)))
     assert won.count(True) == 1
     winner = won.index(True)
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"%d" % winner, f"text {winner}")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"%d" % winner, f"text {winner}")
 
 
 def test_writers_and_readers_at_once_never_mix_clips_and_transcripts(s3_config: S3Config) -> None:
@@ -114,7 +114,7 @@ def test_writers_and_readers_at_once_never_mix_clips_and_transcripts(s3_config: 
     def write(number: int) -> None:
         store(s3_config, "anna.wav", b"%d" % number, f"text {number}")
 
-    def read(_: int) -> VoiceClip:
+    def read(_: int) -> VoiceFile:
         return fetch_voice(s3_config, "anna.wav", LIMIT)
 
     with ThreadPoolExecutor(8) as pool:
@@ -146,13 +146,13 @@ def test_a_crash_between_the_writes_never_pairs_a_clip_with_another_transcript(
     else:
         store(s3_config, "anna.wav", b"other", "two")
     expected = {0: (b"first", "one"), 1: (b"other", None), 2: (b"other", "two")}[writes_done]
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", *expected)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", *expected)
 
 
 def test_a_clip_replaced_by_hand_loses_the_transcript(s3_config: S3Config) -> None:
     store(s3_config, "anna.wav", b"first", "one")
     put_earlier_voice(s3_config, "anna.wav", b"longer than before")
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"longer than before", None)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"longer than before", None)
     assert [(voice.duration, voice.ref_text) for voice in list_voices(s3_config)] == [(None, None)]
     put_earlier_voice(s3_config, "anna.wav", b"same!")
     assert fetch_voice(s3_config, "anna.wav", LIMIT).ref_text is None
@@ -178,7 +178,7 @@ def test_a_damaged_sidecar_costs_the_transcript_and_says_so(
 ) -> None:
     put_earlier_voice(s3_config, "anna.wav", b"first")
     s3_utils.put_bytes(s3_config, "voices/anna.wav.json", sidecar, "application/json")
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", None)
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"first", None)
     assert [voice.name for voice in list_voices(s3_config)] == ["anna.wav"]
     assert capsys.readouterr().out.count("the transcript of the voice 'anna.wav' is not used") == 2
 
@@ -207,7 +207,7 @@ def test_a_name_without_extension_stands_for_the_only_voice_it_can_mean(s3_confi
     for name in ("anna.wav", "bob.mp3", "bob.flac", "dr.who.ogg", "annabel.wav"):
         store(s3_config, name, name.encode(), f"I am {name}.")
     for stem, name in (("anna", "anna.wav"), ("dr.who", "dr.who.ogg"), ("annabel", "annabel.wav")):
-        assert fetch_voice(s3_config, stem, LIMIT) == VoiceClip(name, name.encode(), f"I am {name}.")
+        assert fetch_voice(s3_config, stem, LIMIT) == VoiceFile(name, name.encode(), f"I am {name}.")
     with pytest.raises(InputError, match=r"local_voice='bob' could be bob\.flac or bob\.mp3; name one of them") as caught:
         fetch_voice(s3_config, "bob", LIMIT)
     assert not isinstance(caught.value, NotFoundError)
@@ -320,14 +320,14 @@ def test_reading_is_enough_to_fetch_and_list(s3_server: S3Server, s3_config: S3C
         store(reader, "anna.wav", b"second", "two")
     with pytest.raises(StorageDeniedError):
         delete_voice(reader, "anna.wav")
-    assert fetch_voice(reader, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", "one")
+    assert fetch_voice(reader, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"first", "one")
 
 
 def test_a_store_that_breaks_off_in_mid_upload_keeps_the_old_voice(s3_server: S3Server, s3_config: S3Config) -> None:
     store(s3_config, "anna.wav", b"first", "one")
     with cutting_proxy(s3_server.port, sent=200_000) as endpoint, pytest.raises(StorageError):
         store(replace(s3_config, endpoint_url=endpoint), "anna.wav", b"x" * 1_000_000, "two")
-    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceClip("anna.wav", b"first", "one")
+    assert fetch_voice(s3_config, "anna.wav", LIMIT) == VoiceFile("anna.wav", b"first", "one")
     assert len(list_voices(s3_config)) == 1
 
 
