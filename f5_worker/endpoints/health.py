@@ -12,10 +12,10 @@ from f5_worker.errors import StorageError
 from f5_worker.job.context import Job
 from f5_worker.job.request import HealthRequest
 from f5_worker.resources import Resources
+from f5_worker.runtime.device import NVIDIA_DRIVER
 from f5_worker.settings import Settings
 
 PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
-NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 
 
 def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str, Any]:

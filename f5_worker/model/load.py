@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
-from f5_worker.endpoints.health import NVIDIA_DRIVER
 from f5_worker.errors import ModelUnavailableError
 from f5_worker.model.architecture import build_architecture
 from f5_worker.model.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.model.engine import Engine, load_engine
 from f5_worker.model.files import SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
+from f5_worker.runtime.device import NVIDIA_DRIVER
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages

@@ -1,10 +1,14 @@
-"""From torch's errors while a model runs to ours: memory that ran out, and a GPU that failed."""
+"""The GPU: whether this machine has one, and from torch's errors while a model runs to ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from f5_worker.errors import CudaBrokenError, SynthesisError
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")
+"""There where the kernel has NVIDIA's driver: asking torch would import it."""
 
 
 @contextmanager
