@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bootstrap.in_use import hold_environment
 from f5_worker import log, sdk
 from f5_worker.errors import JobStopped, WorkerError
 from f5_worker.job.context import Job, Stop
@@ -223,7 +222,6 @@ def main() -> None:
     background = resources.settings.model_loading == "background"
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
-    hold_environment(os.environ)
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     sdk.runpod.serverless.start({"handler": handler})
 

@@ -71,7 +71,7 @@ trap - TERM INT
 if [[ -z $interpreter || -z $report ]]; then
   say ERROR "The bootstrap ended without an answer; starting without an environment."
   interpreter=$python
-  report='{"status": "failed", "place": "none", "interpreter": "", "folder": null, "fingerprint": "", "cause": "crash", "reason": "The bootstrap ended without an answer.", "mend": "Look at the log of the worker from its start.", "refresh_after": 1800.0}'
+  report='{"status": "failed", "place": "none", "interpreter": "", "folder": null, "fingerprint": "", "cause": "crash", "reason": "The bootstrap ended without an answer.", "mend": "Look at the log of the worker from its start.", "refresh_after": 600.0}'
 fi
 export F5_BOOTSTRAP_REPORT=$report
 
@@ -95,5 +95,5 @@ fi
 exec "$interpreter" "$project/handler.py" "$@"
 
 say ERROR "The environment's Python cannot be run; starting on $python."
-export F5_BOOTSTRAP_REPORT='{"status": "failed", "place": "none", "interpreter": "", "folder": null, "fingerprint": "", "cause": "interpreter", "reason": "The interpreter of the environment cannot be run.", "mend": "Start a new worker; it will build the environment again.", "refresh_after": 60.0}'
+export F5_BOOTSTRAP_REPORT='{"status": "failed", "place": "none", "interpreter": "", "folder": null, "fingerprint": "", "cause": "interpreter", "reason": "The interpreter of the environment cannot be run.", "mend": "Start a new worker; it will build the environment again.", "refresh_after": 600.0}'
 exec "$python" "$project/handler.py" "$@"

@@ -1,14 +1,15 @@
 """Builds, shares and finds the Python environment that the worker speaks with. Standard library only; ``setup_network_venv.py``
 is its front.
 
+    choose.py        the decisions of one start: which environment, where to build, what instead
     report.py        what came of it, handed to the worker
     options.py       the times and sizes that can be set
     places.py        where environments may lie: the image, the network volume, a local folder
     store.py         the environments of one place: fingerprints, markers, what may be removed
+    sweep.py         a process of its own that removes it
     lease.py         who of many workers builds
     build.py         one build, from the space check to the marker
     installers.py    uv, or pip
     faults.py        an installer's output in plain words
     import_check.py  runs inside a new environment before it counts as ready
-    in_use.py        tells others that a running worker uses its environment
 """

@@ -58,7 +58,7 @@ def obtain(store: Store, task: Task) -> Environment:
     """The environment for the task from a place that can be written: as it lies there, from another worker, or built here.
 
     Raises:
-        Failure: when it cannot be had; it counts as an attempt if this worker tried.
+        Failure: when it could not be built.
     """
     home = store.home(task.fingerprint)
     owner = task.environment.get("RUNPOD_POD_ID") or f"process {os.getpid()}"
@@ -116,14 +116,12 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         if environment is None:
             raise Failure("interpreter", "The new environment does not lead to this Python.", "Report this as a bug.")
         outcome = {"status": "ready"}
-        store.clear_failures(task.fingerprint)
         return environment
     except (Failure, OSError) as error:
         if held.lost:
             raise _LeaseLost from error
         failure = error if isinstance(error, Failure) else write_failure(error, store.location.kind)
         outcome = {"status": "failed", "cause": failure.cause, "reason": failure.reason, "mend": failure.mend}
-        store.count_failure(task.fingerprint)
         raise failure from error
     finally:
         made = outcome["status"] == "ready"
@@ -276,12 +274,12 @@ def _sweep(store: Store, task: Task, *, downloads: bool) -> None:
         shutil.rmtree(store.trash, ignore_errors=True)
         if cache:
             shutil.rmtree(cache, ignore_errors=True)
-    elif cache or store.trash.is_dir() or len(store.activity()) > 2:
-        log("left-over files, and older environments that no worker uses, are removed meanwhile; one is kept for a rollback")
+    elif cache or store.trash.is_dir() or len(store.homes()) > 2:
+        log("left-over files are removed meanwhile, and environments older than a week, except for the newest two")
         sweep = [sys.executable, "-S", "-m", "bootstrap.sweep", str(store.location.root), task.fingerprint]
         try:
             subprocess.Popen(
-                [*sweep, str(task.options.stale), cache],
+                [*sweep, cache],
                 cwd=task.project,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

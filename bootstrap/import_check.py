@@ -1,9 +1,10 @@
 """Proves inside a new environment that the worker's imports work: ``ENVIRONMENT/bin/python -I import_check.py PROJECT``.
 
 It imports the worker's own modules, and every package that any of them imports anywhere, at the top or in a function (imports
-that are guarded against ``ImportError`` may fail). A fault in the worker's own code is none of the environment: it is told on
-stderr, and the worker will report it. One JSON object goes to stdout:
-``{"ok": true, "checked", "versions", "size"}`` or ``{"ok": false, "module", "error"}``.
+that are guarded against ``ImportError`` may fail). A fault in the worker's own code is not the environment's: it is logged
+on stderr, and the worker will report it. One JSON object goes to stdout:
+``{"ok": true, "checked", "versions", "size"}`` or ``{"ok": false, "module", "error"}``,
+with the exit code 1.
 """
 
 import ast
@@ -94,3 +95,4 @@ if __name__ == "__main__":
     with contextlib.redirect_stdout(sys.stderr):
         answer = main(Path(sys.argv[1]))
     sys.stdout.write(json.dumps(answer) + "\n")
+    sys.exit(0 if answer["ok"] else 1)

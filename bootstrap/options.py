@@ -1,7 +1,7 @@
-"""The times and sizes that can be set by environment variables, mostly for tests; a bad value is told and not used."""
+"""The times and sizes that can be set by environment variables, mostly for tests; a bad value is logged and ignored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from bootstrap.report import log
 
@@ -19,8 +19,6 @@ class Options:
     """A builder whose heartbeat was not seen to change for so long is taken for dead."""
     poll: float = 0.5
     """Between two looks of a worker that waits for a builder."""
-    in_use_beat: float = 15.0
-    """Between two signs of life of a worker that runs from an environment; see in_use.py."""
     limit: float = 3600.0
     """For everything. On RunPod it is ``RUNPOD_INIT_TIMEOUT`` (420), less ``MARGIN``, after which a worker is unhealthy."""
     retries: int = 3
@@ -36,24 +34,17 @@ class Options:
     def read(cls, environment: Mapping[str, str]) -> "Options":
         """The options set in ``environment``."""
         default = cls()
-        limit = default.limit
         if "RUNPOD_POD_ID" in environment or "RUNPOD_ENDPOINT_ID" in environment:
-            limit = max(_number(environment, "RUNPOD_INIT_TIMEOUT", 420.0) - MARGIN, MARGIN)
+            default = replace(default, limit=max(_number(environment, "RUNPOD_INIT_TIMEOUT", 420.0) - MARGIN, MARGIN))
+        values = {}
+        for field in fields(cls):
+            fallback = getattr(default, field.name)
+            values[field.name] = type(fallback)(_number(environment, f"F5_BOOTSTRAP_{field.name.upper()}", fallback))
+        return cls(**values)
 
-        def number(name: str, fallback: float) -> float:
-            return _number(environment, f"F5_BOOTSTRAP_{name.upper()}", fallback)
-
-        return cls(
-            beat=number("beat", default.beat),
-            stale=number("stale", default.stale),
-            poll=number("poll", default.poll),
-            in_use_beat=number("in_use_beat", default.in_use_beat),
-            limit=number("limit", limit),
-            retries=int(number("retries", default.retries)),
-            backoff=number("backoff", default.backoff),
-            need=int(number("need", default.need)),
-            need_cache=int(number("need_cache", default.need_cache)),
-        )
+    def without_retries(self) -> "Options":
+        """The same, for a start that can fall back on something."""
+        return replace(self, retries=0)
 
 
 def _number(environment: Mapping[str, str], name: str, fallback: float) -> float:

@@ -16,9 +16,8 @@ The fields (all always there):
     cause            null, or one of ``Cause``
     reason, mend     null, or one sentence each: what is wrong and what to do; no path, no credentials
     warnings         sentences: what works, but not well
-    attempts         how often in a row this environment could not be built in this place, this start included
     refresh_after    null, or seconds of this worker's life after which a speech job's error may carry ``refresh_worker``:
-                     a new worker tries again, but never in a tight loop; it doubles with every failed attempt
+                     a new worker tries again, but never in a tight loop
     seconds          {"total", and where they took place "waiting", "installing", "checking"}
     size             bytes of the installed packages, or null
     versions         the installed packages that matter, by name
@@ -48,8 +47,8 @@ Cause = Literal[
     "crash",  # a fault of the bootstrap itself
 ]
 
-REFRESH_BASE = 60.0
-REFRESH_MOST = 1800.0
+REFRESH_AFTER = 600.0
+"""Seconds that a worker without an environment stays before it asks for a successor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ class Report:
     reason: str | None = None
     mend: str | None = None
     warnings: tuple[str, ...] = ()
-    attempts: int = 0
     refresh_after: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
@@ -99,13 +97,8 @@ class Report:
             return None
 
 
-def refresh_after(attempts: int) -> float:
-    """Seconds that a worker without an environment stays before it asks for a successor: 1, 2, 4 ... minutes, at most 30."""
-    return min(REFRESH_BASE * 2.0 ** min(max(attempts - 1, 0), 16), REFRESH_MOST)
-
-
 class Failure(Exception):  # noqa: N818 - it is an outcome, caught in one place
-    """The environment cannot be had. ``reason`` and ``mend`` are sentences without paths or credentials."""
+    """There is no environment. ``reason`` and ``mend`` are sentences without paths or credentials."""
 
     def __init__(self, cause: Cause, reason: str, mend: str) -> None:
         super().__init__(reason)

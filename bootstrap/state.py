@@ -54,7 +54,6 @@ def _place(location: Location, name: str) -> dict[str, Any]:
         "writable": _may_be_written(location),
         "free": _free(location.root),
         "lease": {"number": lease.number, "doing": lease.doing, "outcome": lease.outcome} if lease else None,
-        "failures": store.failures(name),
     }
 
 

@@ -5,8 +5,6 @@
             ready.json          the marker: names the build to use; written last, atomically
             build-<id>/         the virtual environment; no two builders ever share one
             lease-000001/ ...   who builds, see lease.py
-            in-use              signs of life of the workers that run from it, see in_use.py
-            failed              how many builds in a row have failed
         trash/                  moved here in one step, then removed at leisure
 
 A virtual environment cannot be moved, so a build stands where it will be used, under a name of its own, and the marker alone
@@ -19,7 +17,6 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,8 @@ from bootstrap.report import Failure, Place
 LAYOUT = 1
 """Raise it when an environment made by older code must not be used any more."""
 MARKER = "ready.json"
-IN_USE = "in-use"
+KEEP_SECONDS = 7 * 24 * 3600.0
+"""A fingerprint's folder that changed within this time is not removed: workers may run from it."""
 
 
 def fingerprint(requirements: Sequence[Path]) -> str:
@@ -144,34 +142,28 @@ class Store:
         except FileNotFoundError:
             return  # another worker was quicker
 
-    def activity(self) -> dict[str, tuple[bytes, ...]]:
-        """What changes while a fingerprint's folder is used or built in. Compare two looks to know."""
-        return {name: _signs(self.home(name)) for name in _names(self.venvs)}
+    def homes(self) -> list[Path]:
+        """The folders of all fingerprints, ready or not."""
+        return [self.home(name) for name in _names(self.venvs)]
 
-    def unused(self, keep: str, before: Mapping[str, tuple[bytes, ...]]) -> list[Path]:
-        """Folders that may go: not ``keep``, not the newest of the rest (for a rollback), and silent since ``before``."""
+    def outdated(self, keep: str) -> list[Path]:
+        """Folders that may go: not ``keep``, not the newest of the rest (for a rollback), and unchanged for ``KEEP_SECONDS``.
+
+        A folder changes when somebody starts to build in it, or marks it. Its age is judged by the file system's own clock,
+        through a file made now, since this host's may be wrong.
+
+        Raises:
+            OSError: when nothing can be written.
+        """
         rollback = next((env.fingerprint for env in self.others(keep)), None)
-        now = self.activity()
-        return [self.home(name) for name in now if name not in (keep, rollback) and before.get(name) == now[name]]
-
-    def failures(self, name: str) -> int:
-        """How many builds of the fingerprint have failed in a row."""
+        probe = self.location.base / f".probe-{uuid.uuid4().hex}"
         try:
-            return int((self.home(name) / "failed").read_text())
-        except (OSError, ValueError):
-            return 0
-
-    def count_failure(self, name: str) -> int:
-        """Count one more; the count is lost where nothing can be written."""
-        count = self.failures(name) + 1
-        with suppress(OSError):
-            write_atomically(self.home(name) / "failed", str(count).encode())
-        return count
-
-    def clear_failures(self, name: str) -> None:
-        """Forget them after a success; what cannot be forgotten only makes a later wait longer."""
-        with suppress(OSError):
-            (self.home(name) / "failed").unlink(missing_ok=True)
+            probe.touch()
+            now = probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+        others = (home for home in self.homes() if home.name not in (keep, rollback))
+        return [home for home in others if now - home.stat().st_mtime > KEEP_SECONDS]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -196,16 +188,3 @@ def _names(folder: Path) -> list[str]:
         return sorted(entry for entry in os.listdir(folder) if not entry.startswith("."))  # noqa: PTH208 - names, not paths
     except OSError:
         return []
-
-
-def _signs(home: Path) -> tuple[bytes, ...]:
-    names = _names(home)
-    leases = [name for name in names if name.startswith("lease-")]
-    return tuple(_content(home / name) for name in (MARKER, IN_USE, *(f"{lease}/beat" for lease in leases[-1:])))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

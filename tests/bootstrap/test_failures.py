@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.installers import UV_VERSION
-from bootstrap.report import REFRESH_BASE, refresh_after
+from bootstrap.report import REFRESH_AFTER
 from tests import wait_until
 from tests.support.bootstrap_packages import (
     BASE_PYTHON,
@@ -37,22 +37,12 @@ def test_a_requirement_that_does_not_exist(world: World) -> None:
     assert world.builds() == []
 
 
-def test_failures_are_counted_and_stretch_the_wait_for_a_new_worker(world: World) -> None:
+def test_a_worker_without_an_environment_may_ask_for_a_successor_after_a_while(world: World) -> None:
     world.require("tiny==9.9")
-    waits = []
-    for attempt in (1, 2, 3):
-        report = world.start().finish()
-        assert report.attempts == attempt
-        waits.append(report.refresh_after)
-    assert waits == [REFRESH_BASE, 2 * REFRESH_BASE, 4 * REFRESH_BASE]
+    assert [world.start().finish().refresh_after for _ in range(2)] == [REFRESH_AFTER, REFRESH_AFTER]
     make_wheel(world.wheels, "tiny", "9.9", {"tiny.py": "value = 9\n"})
     mended = world.start().finish()
-    assert (mended.status, mended.attempts, mended.refresh_after) == ("built", 0, None)
-
-
-def test_refresh_after_is_bounded() -> None:
-    assert refresh_after(0) == refresh_after(1) == REFRESH_BASE
-    assert refresh_after(10**6) == 1800
+    assert (mended.status, mended.refresh_after) == ("built", None)
 
 
 def test_an_index_that_hangs(world: World) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.in_use import hold_environment
-from bootstrap.report import VARIABLE, Report
+from bootstrap.places import Location
+from bootstrap.store import KEEP_SECONDS, Store
 from tests import PATIENCE, wait_until
-from tests.support.bootstrap_packages import Start, World, make_wheel, many_files, tiny_world, value
+from tests.support.bootstrap_packages import World, make_wheel, many_files, processes_with, tiny_world, value
 
 __all__ = ["tiny_world"]  # fixtures that come from the helpers
 
@@ -82,19 +82,7 @@ def test_kill_at_ten_moments_then_one_more_start(slow_world: World) -> None:
     assert (report.status, value(report.interpreter)) == ("built", "1")
     assert slow_world.builds() == [Path(report.interpreter).parent.parent]
     wait_until(lambda: not (slow_world.volume / "f5-tts-worker" / "trash").exists())
-    wait_until(lambda: not _processes_with(str(slow_world.volume)))  # no installer outlives its builder
-
-
-def _processes_with(text: str) -> list[str]:
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if text in line:
-            lines.append(line)
-    return lines
+    wait_until(lambda: not processes_with(str(slow_world.volume)))  # no installer outlives its builder
 
 
 def test_of_those_who_take_over_one_wins(slow_world: World) -> None:
@@ -162,31 +150,33 @@ def test_a_dead_builder_with_another_clock_is_taken_over(slow_world: World) -> N
 # --- New requirements, old workers -------------------------------------------------------------------------------------------
 
 
-def test_an_older_environment_stays_while_it_is_used(world: World) -> None:
-    reports: list[Report] = []
-    for version in ("1.0", "2.0", "3.0"):
-        world.require(f"tiny=={version}")
-        reports.append(world.start(F5_BOOTSTRAP_STALE="2").finish())
-        if version == "1.0":
-            # A worker of the first release goes on and on.
-            code = (
-                f"import os, sys, time\nsys.path.insert(0, {str(world.project)!r})\n"
-                "from bootstrap.in_use import hold_environment\nhold_environment(os.environ)\ntime.sleep(60)"
-            )
-            worker = Start([reports[0].interpreter, "-c", code], {**world.variables, VARIABLE: reports[0].to_json()})
-    time.sleep(3.5)  # longer than the sweeper of the last start watches
-    assert [value(report.interpreter) for report in reports] == ["1", "2", "3"], "an environment in use was removed"
-    worker.kill()
-    world.require("tiny==1.0", "# again, so that something is built")
-    make_wheel(world.wheels, "tiny", "4.0", {"tiny.py": "value = 4\n"})
-    world.require("tiny==4.0")
-    last = world.start(F5_BOOTSTRAP_STALE="2").finish()
-    wait_until(lambda: len(world.homes()) == 2)
-    assert (value(last.interpreter), value(reports[2].interpreter)) == ("4", "3"), "one is kept for a rollback"
-    world.require("tiny==3.0")
+def release(world: World, version: str) -> str:
+    """Build the environment of a new release, wait until what it removes is gone; returns its interpreter."""
+    world.require(f"tiny=={version}.0")
+    report = world.start().finish()
+    assert (report.status, value(report.interpreter)) == ("built", version)
+    world.wait_for_sweepers()
+    return report.interpreter
+
+
+def test_environments_of_this_week_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = [release(world, version) for version in ("1", "2", "3")]
+    assert [value(python) for python in built] == ["1", "2", "3"]
+    clock = time.time() + 10 * KEEP_SECONDS
+    monkeypatch.setattr(time, "time", lambda: clock)
+    assert Store(Location("volume", world.volume)).outdated(Path(built[2]).parents[2].name) == [], "a host's wrong clock counts"
+
+
+def test_of_older_environments_the_newest_two_stay(world: World) -> None:
+    first, second = release(world, "1"), release(world, "2")
+    failed = world.volume / "f5-tts-worker" / "venvs" / "never-ready"
+    failed.mkdir()
+    for home in world.homes():
+        past = home.stat().st_mtime - KEEP_SECONDS - 1
+        os.utime(home, (past, past))
+    third = release(world, "3")
+    assert world.homes() == sorted(Path(python).parents[2] for python in (second, third))
+    assert not Path(first).exists()
+    assert (value(second), value(third)) == ("2", "3"), "one is kept for a rollback"
+    world.require("tiny==2.0")
     assert world.start().finish().status == "ready"
-
-
-def test_holding_without_a_report_does_nothing() -> None:
-    hold_environment({})
-    hold_environment({VARIABLE: "no json"})

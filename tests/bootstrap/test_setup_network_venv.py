@@ -93,6 +93,19 @@ def test_wrong_arguments_exit_with_2(world: World, arguments: list[str]) -> None
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+def test_require_makes_a_missing_environment_an_error(world: World) -> None:
+    def exit_code() -> int:
+        command = [world.python, str(world.project / "setup_network_venv.py"), "--require"]
+        return subprocess.run(command, env=world.variables, capture_output=True, check=False).returncode
+
+    world.require("tiny==9.9")
+    assert exit_code() == 1
+    world.require("tiny==1.0")
+    assert [exit_code(), exit_code()] == [0, 0], "built, then found"
+    world.require("tiny==9.9")
+    assert exit_code() == 1, "an older environment is not the one that is required"
+
+
 def test_root_and_requirements_arguments(world: World) -> None:
     extra = world.folder / "more.txt"
     extra.write_text("tiny==2.0\n")
@@ -121,7 +134,7 @@ def test_an_environment_in_the_image_comes_first(world: World) -> None:
 def test_without_a_volume_a_local_folder_is_used_with_a_warning(world: World) -> None:
     report = world.start(NETWORK_VOLUME=str(world.folder / "nothing"), RUNPOD_POD_ID="pod").finish()
     assert (report.status, report.place) == ("built", "local")
-    assert "goes with this worker" in report.warnings[0]
+    assert "is lost with this worker" in report.warnings[0]
     again = world.start(NETWORK_VOLUME=str(world.folder / "nothing"), RUNPOD_POD_ID="pod").finish()
     assert (again.status, again.warnings) == ("ready", report.warnings)
     on_a_desk = world.start(NETWORK_VOLUME=str(world.folder / "nothing")).finish()

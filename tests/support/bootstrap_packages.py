@@ -30,7 +30,7 @@ from typing import IO
 import pytest
 
 from bootstrap.report import Report
-from tests import PATIENCE
+from tests import PATIENCE, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BASE_PYTHON = str(getattr(sys, "_base_executable", sys.executable))
@@ -38,7 +38,6 @@ FAST: Mapping[str, str] = {
     "F5_BOOTSTRAP_BEAT": "0.1",
     "F5_BOOTSTRAP_STALE": "8",
     "F5_BOOTSTRAP_POLL": "0.05",
-    "F5_BOOTSTRAP_IN_USE_BEAT": "0.1",
     "F5_BOOTSTRAP_BACKOFF": "0.1",
     "F5_BOOTSTRAP_LIMIT": "60",
     "F5_BOOTSTRAP_NEED": "2000000",
@@ -219,9 +218,26 @@ class World:
         """The folders of all fingerprints in a place (the volume)."""
         return sorted((root or self.volume).glob("f5-tts-worker/venvs/*"))
 
+    def wait_for_sweepers(self) -> None:
+        """Wait until nobody removes anything from the volume any more."""
+        wait_until(lambda: not any("bootstrap.sweep" in line for line in processes_with(str(self.volume))))
+
     def builds(self, root: Path | None = None) -> list[Path]:
         """All builds in a place, whole or not."""
         return sorted((root or self.volume).glob("f5-tts-worker/venvs/*/build-*"))
+
+
+def processes_with(text: str) -> list[str]:
+    """The command lines of all processes that have ``text`` in theirs."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended
+        if text in line:
+            lines.append(line)
+    return lines
 
 
 @dataclass

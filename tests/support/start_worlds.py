@@ -18,7 +18,6 @@ from tests.support.processes import WorkerProcess
 WORKER = """
 import os, sys
 import runpod
-from bootstrap.in_use import hold_environment
 from bootstrap.report import Report
 
 def handler(job):
@@ -30,7 +29,6 @@ def handler(job):
     return {"says": tiny.value, "report": report.public(), "python": sys.executable}
 
 if __name__ == "__main__":
-    hold_environment(os.environ)
     runpod.serverless.start({"handler": handler})
 """
 
