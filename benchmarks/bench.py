@@ -16,7 +16,7 @@ from benchmarks.contest import Arena
 from benchmarks.machine import describe_machine, in_words
 from benchmarks.models import Size, model_folder, weight_files
 from benchmarks.probes.protocol import Report, Task, What
-from tests.support.processes import REPOSITORY
+from tests import REPOSITORY
 
 RESULTS = REPOSITORY / "benchmarks" / "results"
 WORKER, STOCK, FLOOR = "worker", "stock F5TTS", "torch alone"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.bench import WORKER, Target, bench
 from benchmarks.contest import alternate, spread
+from tests import REPOSITORY
 from tests.support.job_api import JobApi
-from tests.support.processes import HANDLER, REPOSITORY, WorkerProcess, clean_environment
+from tests.support.processes import HANDLER, WorkerProcess, clean_environment
 
 LIMIT = 1.2
 BARE = "bare SDK"

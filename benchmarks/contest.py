@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.probes.protocol import Report, Task, read_report
-from tests.support.processes import REPOSITORY, clean_environment
+from tests import REPOSITORY
+from tests.support.processes import clean_environment
 
 T = TypeVar("T")
 _PASSED_ON = (

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from tests.support.processes import REPOSITORY
+from tests import REPOSITORY
 
 Size = Literal["full", "smoke"]
 FULL_CONFIG = "F5TTS_v1_Base"

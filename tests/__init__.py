@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 PATIENCE = 300.0
 """Seconds until a test takes what it waits for as hung. No verdict on speed: a busy machine may be slow."""

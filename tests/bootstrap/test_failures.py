@@ -10,10 +10,9 @@ import pytest
 
 from bootstrap.installers import UV_VERSION
 from bootstrap.report import REFRESH_AFTER
-from tests import wait_until
+from tests import REPOSITORY, wait_until
 from tests.support.bootstrap_packages import (
     BASE_PYTHON,
-    REPOSITORY,
     Start,
     World,
     find_uv,

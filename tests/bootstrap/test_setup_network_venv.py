@@ -10,13 +10,8 @@ from pathlib import Path
 import pytest
 
 from bootstrap.report import VARIABLE, Report
-from tests.support.bootstrap_packages import (
-    REPOSITORY,
-    World,
-    make_wheel,
-    tiny_world,
-    value,
-)
+from tests import REPOSITORY
+from tests.support.bootstrap_packages import World, make_wheel, tiny_world, value
 
 __all__ = ["tiny_world"]  # fixtures that come from the helpers
 

@@ -13,8 +13,8 @@ import pytest
 
 from bootstrap.options import Options
 from bootstrap.report import REFRESH_AFTER, VARIABLE, Report
+from tests import REPOSITORY
 from tests.support.bootstrap_packages import (
-    REPOSITORY,
     World,
     find_uv,
     hanging_index,

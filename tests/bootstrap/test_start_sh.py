@@ -14,11 +14,8 @@ import pytest
 
 from bootstrap.report import VARIABLE
 from f5_worker.sdk import prepare_sdk_environment
-from tests.support.bootstrap_packages import (
-    REPOSITORY,
-    World,
-    make_python,
-)
+from tests import REPOSITORY
+from tests.support.bootstrap_packages import World, make_python
 from tests.support.processes import run_once
 from tests.support.start_worlds import sdk_python, start_sh, start_world
 

@@ -16,7 +16,7 @@ from benchmarks.bench import FLOOR, STOCK, WORKER, Target, table
 from benchmarks.contest import Arena, Spread, alternate, spread
 from benchmarks.machine import describe_machine, in_words
 from benchmarks.probes.protocol import Mark, Report, Task, Watches
-from tests.support.processes import REPOSITORY
+from tests import REPOSITORY
 
 # Stock F5-TTS has an environment of its own; here it runs in ours, with stand-ins for what ours leaves out.
 STOCK_HERE = """

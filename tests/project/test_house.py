@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import f5_worker
-from tests.support.processes import REPOSITORY
+from tests import REPOSITORY
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("handler",),

@@ -16,7 +16,7 @@ import yaml
 from bootstrap.installers import UV_VERSION
 from f5_worker.job.request import parse_job
 from f5_worker.settings import Settings, load_settings
-from tests.support.bootstrap_packages import REPOSITORY
+from tests import REPOSITORY
 from tests.support.hub_server import hub_server
 
 DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from f5_worker.job import request as job_input
 from f5_worker.settings import Settings, load_settings
-from tests import PATIENCE
-from tests.support.processes import REPOSITORY, ServedApi
+from tests import PATIENCE, REPOSITORY
+from tests.support.processes import ServedApi
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 

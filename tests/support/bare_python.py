@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.processes import REPOSITORY
+from tests import REPOSITORY
 
 
 def handler_with(folder: Path, *names: str, but: Iterable[str] = ()) -> Sequence[str]:

@@ -30,9 +30,8 @@ from typing import IO
 import pytest
 
 from bootstrap.report import Report
-from tests import PATIENCE, wait_until
+from tests import PATIENCE, REPOSITORY, wait_until
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 BASE_PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 FAST: Mapping[str, str] = {
     "F5_BOOTSTRAP_BEAT": "0.1",

@@ -28,7 +28,8 @@ import handler
 from f5_worker.delivery import workspace
 from f5_worker.resources import Resources
 from f5_worker.s3_config import S3Config
-from tests.support.processes import REPOSITORY, clean_environment
+from tests import REPOSITORY
+from tests.support.processes import clean_environment
 
 QUICK = {"text": "Hello.", "nfe_step": 1}
 """A job that takes the smoke model a few milliseconds."""

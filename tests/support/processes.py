@@ -31,10 +31,9 @@ from typing import Any, Self
 import pytest
 import runpod
 
-from tests import PATIENCE
+from tests import PATIENCE, REPOSITORY
 from tests.support.job_api import JobApi
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HANDLER: Sequence[str] = (sys.executable, str(REPOSITORY / "handler.py"))
 
 _POLL = 0.05  # seconds between two looks at a process or a port

@@ -9,7 +9,7 @@ import pytest
 from f5_worker.errors import PackageMissingError
 from f5_worker.voice import builtin
 from f5_worker.voice.builtin import builtin_voice
-from tests.support.processes import REPOSITORY
+from tests import REPOSITORY
 
 
 def test_the_builtin_voice_needs_no_torch_and_no_f5_tts_import() -> None:

@@ -12,11 +12,11 @@ import runpod
 
 import s3_utils
 from f5_worker.s3_config import S3Config
-from tests import wait_until
+from tests import REPOSITORY, wait_until
 from tests.support.bare_python import handler_with
 from tests.support.fresh_worker import LONG_TEXT, QUICK, base64_of, said_in, sound
 from tests.support.job_api import JobApi
-from tests.support.processes import REPOSITORY, ServedApi, WorkerProcess, clean_environment, run_once, temporary_files
+from tests.support.processes import ServedApi, WorkerProcess, clean_environment, run_once, temporary_files
 from tests.support.s3_server import S3Server
 from tests.support.sounds import HTML_PAGE, sound_file, voice
 

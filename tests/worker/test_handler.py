@@ -20,9 +20,8 @@ from f5_worker.model.engine import load_engine
 from f5_worker.model.smoke import SMOKE_CONFIG, make_model_folder
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
-from tests import PATIENCE
+from tests import PATIENCE, REPOSITORY
 from tests.support.fresh_worker import LONG_TEXT, QUICK, FreshWorker, base64_of, sound
-from tests.support.processes import REPOSITORY
 from tests.support.sounds import silence, sound_file, voice
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from f5_worker.model.engine import STAND_INS, Engine, load_engine
 from f5_worker.model.files import load_config, official_configs
-from tests import PATIENCE
-from tests.support.processes import REPOSITORY, clean_environment
+from tests import PATIENCE, REPOSITORY
+from tests.support.processes import clean_environment
 
 # What may not be imported by a first request for English speech; each is installed, and costs what is said.
 KEPT_OUT = {
