@@ -24,24 +24,35 @@ def test_of_eight_at_once_one_builds(world: World) -> None:
     assert len(world.builds()) == 1
 
 
+def waits_for(file: Path) -> str:
+    """The code of a module whose import ends when the file is there."""
+    return f"import pathlib, time\nwhile not pathlib.Path({str(file)!r}).exists():\n    time.sleep(0.02)\n"
+
+
 def test_waiters_say_what_they_wait_for(world: World) -> None:
-    make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(1.5)\n"})
+    go = world.folder / "go"
+    make_wheel(world.wheels, "slow", "1.0", {"slow.py": waits_for(go)})
     world.require("slow==1.0")
     (world.project / "f5_worker" / "speaks.py").write_text("import slow\n")
     first = world.start()
     first.wait_for("checking that")
     second = world.start()
     second.wait_for("another worker builds the environment; waiting (checking that")
+    go.touch()
     assert first.finish().interpreter == second.finish().interpreter
 
 
 def test_those_who_waited_for_a_build_that_fails_do_not_try_one_after_the_other(world: World) -> None:
-    make_wheel(world.wheels, "broken", "1.0", {"broken.py": "import time\ntime.sleep(1)\nraise ImportError('no')\n"})
+    go = world.folder / "go"
+    make_wheel(world.wheels, "broken", "1.0", {"broken.py": f"{waits_for(go)}raise ImportError('no')\n"})
     world.require("broken==1.0")
     (world.project / "f5_worker" / "speaks.py").write_text("import broken\n")
     first = world.start()
     first.wait_for("checking that")
     others = [world.start() for _ in range(3)]
+    for other in others:
+        other.wait_for("another worker builds the environment; waiting")
+    go.touch()
     reports = [start.finish() for start in [first, *others]]
     assert {report.cause for report in reports} == {"import"}
     assert sum("bootstrap: making an environment" in start.text for start in [first, *others]) == 1
@@ -58,6 +69,8 @@ def slow_world(world: World) -> World:
 
 
 def test_kill_at_ten_moments_then_one_more_start(slow_world: World) -> None:
+    go = slow_world.folder / "go"
+    make_wheel(slow_world.wheels, "slow", "1.0", {"slow.py": waits_for(go)})  # no victim is done before it is killed
     moments = [
         ("free on", 0.0),
         ("making an environment", 0.0),
@@ -76,6 +89,7 @@ def test_kill_at_ten_moments_then_one_more_start(slow_world: World) -> None:
         time.sleep(delay)
         victim.kill()
         assert not list(slow_world.volume.glob("*/venvs/*/ready.json"))
+    go.touch()
     last = slow_world.start(F5_BOOTSTRAP_STALE="0.3")
     report = last.finish()
     assert "has died; taking over" in last.text

@@ -369,7 +369,8 @@ def test_while_one_job_speaks_others_are_answered_or_wait_and_may_be_stopped(fre
         assert (await handler.handler(job({"endpoint": "health"}, "asking")))["model"]["loaded"]
         waiting = asyncio.create_task(handler.handler(job(QUICK, "waiting")))
         stopped = asyncio.create_task(handler.handler(job(QUICK, "stopped")))
-        await asyncio.sleep(0.05)
+        while len(handler.resources.scheduler._waiting) < 2:
+            await asyncio.sleep(0.01)
         stopped.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stopped
