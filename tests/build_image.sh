@@ -55,7 +55,7 @@ start() { # IMAGE OPTION... -- JOB
   shift
   container=$(buildah from --pull-never "$image")
   containers+=("$container")
-  buildah run --isolation chroot --env F5TTS_MODEL=smoke "${@:1:$#-2}" "$container" -- /app/start.sh --test_input "${!#}" | tee "$work/log"
+  buildah run --isolation chroot --env F5TTS_MODEL=demo "${@:1:$#-2}" "$container" -- /app/start.sh --test_input "${!#}" | tee "$work/log"
   grep --quiet "Job local_test completed successfully" "$work/log"
 }
 

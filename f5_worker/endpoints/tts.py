@@ -22,8 +22,6 @@ from f5_worker.stages import JOB_STAGES
 from f5_worker.voice.reference import Reference
 from f5_worker.voice.source import obtain_reference
 
-SMOKE_WARNING = "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works."
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
@@ -71,8 +69,8 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
     job.stop.check()
     with job.stages("model_load"):
         model = resources.model.get()
-    if model.is_smoke:
-        job.warnings.append(SMOKE_WARNING)
+    if model.warning:
+        job.warnings.append(model.warning)
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)

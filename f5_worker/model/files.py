@@ -24,6 +24,9 @@ OFFICIAL_CHECKPOINTS: Mapping[str, str] = {
 }
 OFFICIAL_VOCODER = "hf://charactr/vocos-mel-24khz"
 SMOKE_MODEL = "smoke"
+DEMO_MODEL = "demo"
+DEMO_FOLDER = Path(__file__).with_name(DEMO_MODEL)
+"""A tiny model that speaks, in every image and checkout; its MODEL_CARD.md says from what it was made."""
 PICKLED_CHECKPOINT = "model.pt"
 
 
@@ -61,11 +64,13 @@ class _HubFile:
 
 
 def locate_model(settings: Settings) -> ModelFiles:
-    """Find, or download, the files of the configured model.
+    """Find, or download, the files of the configured model. The demo model is whole: no ``F5TTS_*_FILE`` changes it.
 
     Raises:
         CheckpointNotFoundError, HubUnreachableError, DiskFullError, PackageMissingError: as their names say.
     """
+    if settings.model == DEMO_MODEL:
+        return ModelFiles.in_folder(DEMO_MODEL, DEMO_FOLDER)
     folder, official = Path(settings.model), official_configs()
     if settings.model in official:
         config = official[settings.model]
@@ -86,7 +91,7 @@ def locate_model(settings: Settings) -> ModelFiles:
     else:
         raise CheckpointNotFoundError(
             f"F5TTS_MODEL={settings.model!r} is neither a configuration of f5-tts ({', '.join(sorted(official))}), "
-            f"nor {SMOKE_MODEL}, nor a folder that exists."
+            f"nor {DEMO_MODEL}, nor {SMOKE_MODEL}, nor a folder that exists."
         )
     get = _Fetcher(settings)
     return ModelFiles(

@@ -14,13 +14,17 @@ from f5_worker.errors import ModelUnavailableError
 from f5_worker.model.architecture import build_architecture
 from f5_worker.model.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.model.engine import Engine, load_engine
-from f5_worker.model.files import SMOKE_MODEL, ModelFiles, locate_model
+from f5_worker.model.files import DEMO_MODEL, SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
 from f5_worker.runtime.device import NVIDIA_DRIVER
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 
+_WARNINGS: Mapping[str, str] = {
+    SMOKE_MODEL: "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works.",
+    DEMO_MODEL: "F5TTS_MODEL=demo: a tiny English model in one voice of its own; it clones nothing.",
+}
 _init_lock = threading.Lock()
 
 
@@ -38,9 +42,9 @@ class LoadedModel:
     load_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def is_smoke(self) -> bool:
-        """Whether this is the random model that only proves the pipeline."""
-        return self.name == SMOKE_MODEL
+    def warning(self) -> str | None:
+        """What a caller must know about this model's speech; ``None`` for one that speaks as it should."""
+        return _WARNINGS.get(self.name)
 
 
 def load_model(settings: Settings) -> LoadedModel:

@@ -25,11 +25,11 @@ _HTTP_PACKAGES = ("httpx", "httpcore", "httpx2", "httpcore2", "requests", "urlli
 _DRIVER_TOO_OLD = ("driver on your system is too old", "forward compatibility was attempted", "insufficient driver")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DAMAGED = {"SafetensorError", "UnpicklingError", "EOFError", "BadZipFile"}
-_SMOKE_HINT = "F5TTS_MODEL=smoke runs the whole worker at once on a tiny random model (the sound is noise)"
+_DEMO_HINT = "F5TTS_MODEL=demo speaks at once with a tiny English model in the image (one voice of its own, it clones nothing)"
 
 HUB_WAYS_OUT = (
     "allow this worker to reach the model hub, or put the files on the network volume and set F5TTS_MODEL to a model folder "
-    f"(or F5TTS_CKPT_FILE, F5TTS_VOCAB_FILE and F5TTS_VOCODER_PATH to them); {_SMOKE_HINT}"
+    f"(or F5TTS_CKPT_FILE, F5TTS_VOCAB_FILE and F5TTS_VOCODER_PATH to them); {_DEMO_HINT}"
 )
 
 

@@ -255,7 +255,7 @@ def test_the_true_environment_speaks(real_world: World) -> None:
     kept = {name: text for name, text in os.environ.items() if name.startswith("SSL_CERT")}
     for name in ("UV_DEFAULT_INDEX", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "F5_BOOTSTRAP_NEED", "F5_BOOTSTRAP_LIMIT"):
         del real_world.variables[name]
-    real_world.variables |= {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", **kept}
+    real_world.variables |= {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", "F5TTS_MODEL": "demo", **kept}
     try:
         run = run_once(
             {"input": SPEECH}, env=real_world.variables, cwd=real_world.folder, command=start_sh(real_world), timeout=900

@@ -199,7 +199,7 @@ def test_without_the_hub_a_new_user_is_told_the_ways_out(environment: dict[str, 
         "Model not available: The model hub cannot be reached and the model file charactr/vocos-mel-24khz/config.yaml is not",
         "set F5TTS_MODEL to a model folder",
         "F5TTS_CKPT_FILE",
-        "F5TTS_MODEL=smoke runs the whole worker at once",
+        "F5TTS_MODEL=demo speaks at once",
     ):
         assert said in (run.error or "")
     assert said_in(run.log, str(tmp_path)) == []
