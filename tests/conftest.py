@@ -11,6 +11,7 @@ from tests.support.s3_server import s3_config, s3_server
 
 if TYPE_CHECKING:
     from f5_worker.model.load import LoadedModel
+    from tests.support.judge import Judge
 
 __all__ = ["environment", "fresh_worker", "job_api", "s3_config", "s3_server"]
 
@@ -21,6 +22,22 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.tiny_whisper import make_tiny_whisper  # imports torch and transformers, which few tests need
 
     return make_tiny_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real English Whisper, for ``ASR_MODEL``."""
+    from tests.support.whisper import shared_whisper
+
+    return shared_whisper(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def judge(whisper: Path) -> "Judge":
+    """Who hears what is said."""
+    from tests.support.judge import Judge
+
+    return Judge(whisper)
 
 
 @pytest.fixture(scope="session")
