@@ -187,7 +187,7 @@ class TestFaults:
         import huggingface_hub.constants
 
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-        with pytest.raises(HubUnreachableError, match=r"F5TTS_MODEL.*F5TTS_CKPT_FILE.*F5TTS_MODEL=smoke"):
+        with pytest.raises(HubUnreachableError, match=r"F5TTS_MODEL.*F5TTS_CKPT_FILE.*F5TTS_MODEL=demo"):
             load("F5TTS_v1_Base")
 
 
