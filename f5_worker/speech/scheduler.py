@@ -36,7 +36,7 @@ class _Work(Generic[T]):
     abandoned: bool = False
 
     def take_turn(self) -> bool:
-        """Advance by one turn; whether there may be more."""
+        """Advance by one turn; whether more may follow."""
         try:
             result = self.context.run(next, self.turns)
         except StopIteration:
@@ -46,10 +46,7 @@ class _Work(Generic[T]):
             self.outcomes.put((None, error))
             return False
         self.outcomes.put((result, None))
-        if self.stop.is_set():
-            self.outcomes.put((None, JobStopped()))
-            return False
-        return not self.abandoned
+        return True
 
 
 class Scheduler:
@@ -70,6 +67,7 @@ class Scheduler:
             JobStopped: the job was stopped.
             Exception: whatever ``turns`` raises.
         """
+        stop.check()
         work = _Work(turns, stop)
         self._submit(work)
         try:
@@ -82,8 +80,9 @@ class Scheduler:
                         raise error
                     yield result  # type: ignore[misc]  # without an error there is a result, which may be None itself
         finally:
-            work.abandoned = True
-            self._withdraw(work)
+            with self._changed:
+                work.abandoned = True
+                self._withdraw(work)
 
     def run(self, function: Callable[[], T], stop: Stop) -> T:
         """The result of ``function``, called once on the model's thread.
@@ -106,6 +105,15 @@ class Scheduler:
             self._waiting.append(work)
             self._changed.notify()
 
+    def _requeue(self, work: _Work[Any]) -> None:
+        """Let the work wait for its next turn, unless nobody wants it any more: asked under the lock, so that a stop or a close
+        finds it either here or in the queue."""
+        with self._changed:
+            if work.stop.is_set():
+                work.outcomes.put((None, JobStopped()))
+            elif not work.abandoned:
+                self._waiting.append(work)
+
     def _withdraw(self, work: _Work[Any]) -> bool:
         """Take the work out of the queue; ``False`` if it is not there, since its turn has come or it has ended."""
         with self._changed:
@@ -124,6 +132,5 @@ class Scheduler:
                 self._changed.wait_for(lambda: self._waiting)
                 work = self._waiting.popleft()
             if work.take_turn():
-                with self._changed:
-                    self._waiting.append(work)
+                self._requeue(work)
             del work  # or the last job's samples would stay until the next one comes

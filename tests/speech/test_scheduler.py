@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,35 @@ def test_a_job_that_is_stopped_before_it_comes_takes_no_turn() -> None:
     stop.set()
     with pytest.raises(JobStopped):
         list(scheduler.stream(iter(Turns("late", 1, order, open_gate())), stop))
+    assert scheduler.run(lambda: list(order), Stop()) == []
+
+
+@pytest.mark.parametrize("end", ["stop", "close"])
+def test_what_ends_between_a_turn_and_the_next_takes_no_further_turn(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    scheduler, order, stop = Scheduler(), list[str](), Stop()
+    requeue = scheduler._requeue
+    at_the_gap, go_on, requeued = threading.Event(), threading.Event(), threading.Event()
+
+    def held_up(work: Any) -> None:
+        at_the_gap.set()
+        assert go_on.wait(PATIENCE)
+        requeue(work)
+        requeued.set()
+
+    monkeypatch.setattr(scheduler, "_requeue", held_up)
+    stream = scheduler.stream(iter(Turns("ended", 3, order, open_gate())), stop)
+    assert next(stream) == 0
+    assert at_the_gap.wait(PATIENCE)
+    if end == "stop":
+        stop.set()
+    else:
+        stream.close()  # type: ignore[attr-defined]
+    go_on.set()
+    assert requeued.wait(PATIENCE)
+    if end == "stop":
+        with pytest.raises(JobStopped):
+            next(stream)
+    assert scheduler.run(lambda: list(order), Stop()) == ["ended"]
 
 
 def test_what_is_raised_in_a_turn_reaches_its_job_and_no_other() -> None:
