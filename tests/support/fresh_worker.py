@@ -30,6 +30,7 @@ from f5_worker.resources import Resources
 from f5_worker.s3_config import S3Config
 from tests import REPOSITORY
 from tests.support.processes import clean_environment
+from tests.support.s3_server import s3_environment
 
 QUICK = {"text": "Hello.", "nfe_step": 1}
 """A job that takes the smoke model a few milliseconds."""
@@ -116,15 +117,7 @@ class FreshWorker:
 
     def use_s3(self, config: S3Config) -> None:
         """``restart`` with the bucket as the endpoint's."""
-        values = {
-            "S3_BUCKET": config.bucket,
-            "AWS_ACCESS_KEY_ID": config.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": config.secret_access_key,
-            "AWS_ENDPOINT_URL": config.endpoint_url,
-            "S3_PREFIX": config.prefix,
-            "S3_TIMEOUT": str(config.timeout),
-        }
-        self.restart(**{name: value for name, value in values.items() if value})
+        self.restart(**s3_environment(config), S3_TIMEOUT=config.timeout)
         self.private |= {str(config.secret_access_key), str(config.access_key_id)}
 
     def use_as_temporary(self, folder: Path) -> None:

@@ -69,6 +69,18 @@ _ACCOUNTS = {
 }
 
 
+def s3_environment(config: S3Config) -> dict[str, str]:
+    """The variables that give an endpoint this bucket; its timeout stays the worker's own."""
+    values = {
+        "S3_BUCKET": config.bucket,
+        "AWS_ACCESS_KEY_ID": config.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": config.secret_access_key,
+        "AWS_ENDPOINT_URL": config.endpoint_url,
+        "S3_PREFIX": config.prefix,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A SeaweedFS server for the whole session."""

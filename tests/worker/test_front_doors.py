@@ -17,7 +17,7 @@ from tests.support.bare_python import handler_with
 from tests.support.fresh_worker import LONG_TEXT, QUICK, base64_of, said_in, sound
 from tests.support.job_api import JobApi
 from tests.support.processes import ServedApi, WorkerProcess, clean_environment, run_once, temporary_files
-from tests.support.s3_server import S3Server
+from tests.support.s3_server import S3Server, s3_environment
 from tests.support.sounds import HTML_PAGE, sound_file, voice
 
 SMOKE = {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
@@ -118,11 +118,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server, tiny
     environment = clean_environment(
         folder,
         **SMOKE,
-        S3_BUCKET=s3.bucket,
-        AWS_ACCESS_KEY_ID=str(s3.access_key_id),
-        AWS_SECRET_ACCESS_KEY=str(s3.secret_access_key),
-        AWS_ENDPOINT_URL=str(s3.endpoint_url),
-        S3_PREFIX=s3.prefix,
+        **s3_environment(s3),
         ASR_MODEL=str(tiny_whisper),
         TORCHINDUCTOR_CACHE_DIR=str(folder / "torch"),  # transformers' import makes it, in TMPDIR if not told
         RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS="true",

@@ -22,6 +22,7 @@ from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from tests import PATIENCE, REPOSITORY
 from tests.support.fresh_worker import LONG_TEXT, QUICK, FreshWorker, base64_of, sound
+from tests.support.s3_server import s3_environment
 from tests.support.sounds import silence, sound_file, voice
 
 
@@ -112,14 +113,7 @@ print(handler.f5tts_model, handler.model_load_error)
 def test_only_speech_loads_the_model(environment: dict[str, str], s3_config: S3Config, tmp_path: Path) -> None:
     clip = tmp_path / "clip.wav"
     clip.write_bytes(sound_file(voice(3, rate=44_100), rate=44_100))
-    environment |= {
-        "F5TTS_MODEL": "smoke",
-        "S3_BUCKET": s3_config.bucket,
-        "AWS_ACCESS_KEY_ID": s3_config.access_key_id or "",
-        "AWS_SECRET_ACCESS_KEY": s3_config.secret_access_key or "",
-        "AWS_ENDPOINT_URL": s3_config.endpoint_url or "",
-        "S3_PREFIX": s3_config.prefix,
-    }
+    environment |= {"F5TTS_MODEL": "smoke", **s3_environment(s3_config)}
     source = """
 import asyncio, base64, json, pathlib, sys
 import handler

@@ -22,7 +22,7 @@ from tests.support.fresh_worker import FreshWorker, base64_of, sound
 from tests.support.job_api import JobApi
 from tests.support.judge import Judge, chunk_faults, compare, total
 from tests.support.processes import ServedApi, WorkerProcess, clean_environment, run_once
-from tests.support.s3_server import S3Server
+from tests.support.s3_server import S3Server, s3_environment
 
 DEMO = {"F5TTS_MODEL": "demo", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
 SETTINGS: dict[str, Any] = {"seed": 1, "nfe_step": 7}
@@ -193,11 +193,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server, whis
     environment = clean_environment(
         folder,
         **DEMO,
-        S3_BUCKET=s3.bucket,
-        AWS_ACCESS_KEY_ID=str(s3.access_key_id),
-        AWS_SECRET_ACCESS_KEY=str(s3.secret_access_key),
-        AWS_ENDPOINT_URL=str(s3.endpoint_url),
-        S3_PREFIX=s3.prefix,
+        **s3_environment(s3),
         ASR_MODEL=str(whisper),
         TORCHINDUCTOR_CACHE_DIR=str(folder / "torch"),  # transformers' import makes it, in TMPDIR if not told
         RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS="true",

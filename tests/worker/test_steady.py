@@ -20,7 +20,7 @@ from f5_worker.s3_config import S3Config
 from tests import REPOSITORY
 from tests.support.measured_worker import COUNTED, GAUGE, LEAK, read_gauge
 from tests.support.processes import ServedApi, clean_environment, temporary_files
-from tests.support.s3_server import S3Server
+from tests.support.s3_server import s3_environment
 from tests.support.sounds import silence, sound_file, voice
 
 MEASURED: Sequence[str] = (sys.executable, "-m", "tests.support.measured_worker")
@@ -163,7 +163,7 @@ StartWorker: TypeAlias = Callable[[int], AbstractContextManager[SteadyWorker]]
 
 
 @pytest.fixture
-def start_worker(tmp_path: Path, s3_server: S3Server, s3_config: S3Config, tiny_whisper: Path, clip_url: str) -> StartWorker:
+def start_worker(tmp_path: Path, s3_config: S3Config, tiny_whisper: Path, clip_url: str) -> StartWorker:
     """Starts a worker that leaks so many bytes a job."""
 
     @contextmanager
@@ -179,11 +179,7 @@ def start_worker(tmp_path: Path, s3_server: S3Server, s3_config: S3Config, tiny_
             "ASR_MODEL": str(tiny_whisper),
             "REFERENCE_CACHE_ITEMS": "4",
             "RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS": "true",
-            "S3_BUCKET": s3_config.bucket,
-            "S3_PREFIX": s3_config.prefix,
-            "AWS_ACCESS_KEY_ID": str(s3_config.access_key_id),
-            "AWS_SECRET_ACCESS_KEY": str(s3_config.secret_access_key),
-            "AWS_ENDPOINT_URL": s3_server.endpoint,
+            **s3_environment(s3_config),
         }
         with ServedApi(env=environment, cwd=tmp_path, command=MEASURED) as served:
             yield SteadyWorker(served, clip_url)
