@@ -21,7 +21,6 @@ from f5_worker.settings import Settings
 
 _FOLDERS: Mapping[ResultKind, str] = {"audio": "output", "timing": "timings"}
 
-
 Way = Literal["url", "base64", "path"]
 
 

@@ -18,7 +18,7 @@ from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
-from f5_worker.stages import JOB_STAGES
+from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.reference import Reference
 from f5_worker.voice.source import obtain_reference
 
@@ -104,10 +104,7 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
     """The answer's fields about the speech itself; those about the file come from its delivery."""
     speech, reference = spoken.speech, spoken.reference
     timings = job.stages.rounded(JOB_STAGES)
-    log.info(
-        f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, "
-        f"in {', '.join(f'{stage} {seconds:.2f} s' for stage, seconds in timings.items())}"
-    )
+    log.info(f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, in {in_words(timings)}")
     return {
         "text": request.text,
         "duration": round(speech.duration, 6),

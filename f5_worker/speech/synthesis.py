@@ -131,11 +131,9 @@ def _wave(model: LoadedModel, utterance: Utterance, mel: "Tensor") -> "Samples":
 
 
 def _utterances(model: LoadedModel, plan: Sequence[ChunkPlan], target_rms: float) -> list[Utterance]:
-    mels: dict[int, ReferenceMel] = {}
-    for item in plan:
-        if id(item.reference) not in mels:
-            mels[id(item.reference)] = _reference_mel(model, item.reference, target_rms)
-    return [_utterance(model, item, mels[id(item.reference)]) for item in plan]
+    voices = dict.fromkeys(item.reference for item in plan)
+    mels = {reference: _reference_mel(model, reference, target_rms) for reference in voices}
+    return [_utterance(model, item, mels[item.reference]) for item in plan]
 
 
 def _reference_mel(model: LoadedModel, reference: Reference, target_rms: float) -> ReferenceMel:
