@@ -33,8 +33,8 @@ from f5_worker.errors import (  # noqa: E402
     WorkerError,
 )
 from f5_worker.job.context import Job, Stopwatch  # noqa: E402
-from f5_worker.runtime.load_errors import missing_package  # noqa: E402
 from f5_worker.runtime.load_once import LoadOnce  # noqa: E402
+from f5_worker.runtime.packages import missing_package  # noqa: E402
 from f5_worker.settings import Settings, load_settings, s3_from_job  # noqa: E402
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ class Studio:
         with self._transcriber_lock:
             if self._transcriber is None:
                 from f5_worker.model.engine import load_engine
-                from f5_worker.model.load import pick_device
+                from f5_worker.runtime.device import pick_device
 
-                device = pick_device(load_engine(), self._settings)
+                device = pick_device(load_engine().torch, self._settings)
                 retry_seconds = self._settings.model_retry_seconds
                 self._transcriber = Transcriber(self._settings.asr_model, device, retry_seconds=retry_seconds)
         return self._transcriber.transcribe(samples)

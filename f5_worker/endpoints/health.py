@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker.errors import StorageError
+from f5_worker.runtime.device import NVIDIA_DRIVER
 from f5_worker.settings import Settings
 
 PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
-NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 
 
 def machine_facts(settings: Settings) -> dict[str, Any]:

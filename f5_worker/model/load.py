@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
-from f5_worker.endpoints.health import NVIDIA_DRIVER
-from f5_worker.errors import ModelUnavailableError
-from f5_worker.job.context import Stopwatch
 from f5_worker.model.architecture import build_architecture
 from f5_worker.model.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.model.engine import Engine, load_engine
 from f5_worker.model.files import SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
+from f5_worker.runtime.device import NVIDIA_DRIVER, half_precision, pick_device
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.settings import Settings
 
@@ -50,21 +49,21 @@ def load_model(settings: Settings) -> LoadedModel:
     the file, checked against configuration and vocabulary, converted (fp16 on CUDA) and moved once.
 
     Raises:
-        ModelUnavailableError: one of its kinds, with the cause and the mend.
+        ModelUnavailableError: one of its kinds, with the cause and the fix.
     """
-    clock = Stopwatch()
+    started, seconds = time.perf_counter(), dict[str, float]()
     pool = ThreadPoolExecutor(1, thread_name_prefix="engine-import")
     importing = pool.submit(load_engine)
     pool.shutdown(wait=False)
     try:
         with _model_files(settings) as files:
-            clock.lap("files")
+            seconds["files"] = time.perf_counter() - started
             copies = _copies(settings)
             half = find_copy(files.checkpoint, copies) if copies else None
             read_ahead(half or files.checkpoint, files.vocoder_weights)
             engine = importing.result()
-            clock.lap("imports")
-            model = _build(engine, files, pick_device(engine, settings), half, clock)
+            seconds["imports"] = time.perf_counter() - started - seconds["files"]
+            model = _build(engine, files, settings, half, seconds)
             if copies and half is None and model.dtype == engine.torch.float16:
                 keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
     except Exception as error:
@@ -85,32 +84,10 @@ def _model_files(settings: Settings) -> Iterator[ModelFiles]:
         yield files
 
 
-def pick_device(engine: Engine, settings: Settings) -> str:
-    """``cuda`` where there is a GPU that works, ``cpu`` where there is none.
-
-    Raises:
-        ModelUnavailableError: a GPU is demanded, and there is none.
-        RuntimeError: torch's own, when a GPU is there and cannot be used.
-    """
-    if settings.device == "cpu":
-        return "cpu"
-    try:
-        engine.torch.cuda.init()
-    except (RuntimeError, AssertionError) as error:
-        no_gpu = any(marker in str(error).lower() for marker in ("no nvidia driver", "no cuda gpus", "not compiled with cuda"))
-        if not no_gpu:
-            raise
-        if settings.device == "cuda":
-            raise ModelUnavailableError(
-                "F5TTS_DEVICE=cuda, but this worker has no GPU; choose an endpoint with GPUs, or F5TTS_DEVICE=auto."
-            ) from error
-        return "cpu"
-    return "cuda"
-
-
-def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, clock: Stopwatch) -> LoadedModel:
-    torch = engine.torch
-    dtype = torch.float16 if device == "cuda" and torch.cuda.get_device_properties(device).major >= 7 else torch.float32
+def _build(engine: Engine, files: ModelFiles, settings: Settings, half: Path | None, seconds: dict[str, float]) -> LoadedModel:
+    torch, started = engine.torch, time.perf_counter()
+    device = pick_device(torch, settings)
+    dtype = torch.float16 if half_precision(torch, device) else torch.float32
     with _no_initialisation(torch):
         model = build_architecture(engine, files)
     cfm, vocoder, vocab_size = model.cfm, model.vocoder, len(model.vocab)
@@ -126,7 +103,7 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, cl
         # Read only together with a mask, which only a batch has: see sampler.py.
         block.attn.processor.attn_mask_enabled = True
     cfm, vocoder = cfm.eval().to(device), vocoder.eval().to(device)
-    clock.lap("weights")
+    seconds["weights"] = time.perf_counter() - started
     return LoadedModel(
         name=files.name,
         engine=engine,
@@ -135,7 +112,7 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None, cl
         vocab=model.vocab,
         device=device,
         dtype=dtype,
-        load_seconds=clock.laps,
+        load_seconds=seconds,
     )
 
 
@@ -144,7 +121,7 @@ def _weights(torch: Any, checkpoint: Path, half: Path | None, device: str) -> di
         try:
             return read_checkpoint(torch, half, device)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the copy, the source is there
-            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start makes it anew")
+            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start writes another")
             half.unlink(missing_ok=True)
     return read_checkpoint(torch, checkpoint, device)
 
