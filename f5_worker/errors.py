@@ -182,3 +182,10 @@ class DeliveryError(WorkerError):
 
 class JobStopped(Exception):  # noqa: N818 - nobody failed
     """The caller stopped this job; its work ends at the next ODE step or chunk."""
+
+
+def brief(error: BaseException) -> str:
+    """The first line of a foreign error, short enough for an answer and without paths and URLs."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    words = [word for word in first.split() if not word.strip("'\"(),:").startswith(("/", "http://", "https://"))]
+    return " ".join(words)[:200] or type(error).__name__

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from bootstrap.report import Report
 from f5_worker.errors import EnvironmentFailedError, PackageMissingError, SettingsError, WorkerError
-from f5_worker.runtime.load_errors import missing_package
 from f5_worker.runtime.load_once import LoadOnce
+from f5_worker.runtime.packages import missing_package
 from f5_worker.settings import Settings, load_settings
 from f5_worker.speech.scheduler import Scheduler
 from f5_worker.voice.cache import ReferenceCache
@@ -49,10 +49,10 @@ class Resources:
         with self._transcriber_lock:
             if self._transcriber is None:
                 from f5_worker.model.engine import load_engine
-                from f5_worker.model.load import pick_device
+                from f5_worker.runtime.device import pick_device
                 from f5_worker.voice.transcriber import Transcriber
 
-                device = pick_device(load_engine(), self.settings)
+                device = pick_device(load_engine().torch, self.settings)
                 self._transcriber = Transcriber(
                     self.settings.asr_model, device, retry_seconds=self.settings.model_retry_seconds
                 )

@@ -5,9 +5,8 @@ numpy, soundfile and PyAV are imported by the functions that use them.
 
 import errno
 import io
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +15,7 @@ from f5_worker.audio.samples import Samples
 from f5_worker.audio.signatures import container_of, fraction_present, name_if_not_audio
 from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
 from f5_worker.formats import FORMATS, READABLE, AudioFormat
-from f5_worker.runtime.load_errors import missing_package
+from f5_worker.runtime.packages import missing_package
 
 MIN_SAMPLE_RATE = 4_000
 MAX_SAMPLE_RATE = 384_000
@@ -52,9 +51,9 @@ def decode_audio(data: bytes, *, max_seconds: float) -> Waveform:
         PackageMissingError: numpy, soundfile or PyAV cannot be imported.
     """
     if not data:
-        raise refusal("is empty (0 bytes)")
+        raise clip_error("is empty (0 bytes)")
     if (name := name_if_not_audio(data)) is not None:
-        raise refusal(f"is {name}, not audio")
+        raise clip_error(f"is {name}, not audio")
     demuxer = container_of(data)
     with _packages():
         return _decode_container(data, demuxer, max_seconds) if demuxer else _decode_sound_file(data, max_seconds)
@@ -63,8 +62,8 @@ def decode_audio(data: bytes, *, max_seconds: float) -> Waveform:
 def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: Path) -> None:
     """Write float32 ``samples`` [n] to ``path`` in one of ``FORMATS``; 16 bits where the format is lossless.
 
-    Samples beyond 1.0 turn the whole down until the loudest is 1.0: nothing is clipped, the shape stays. The file is complete
-    or not there: it is encoded in memory, written beside ``path`` and moved into place.
+    Samples beyond 1.0 turn the whole down until the loudest is 1.0: nothing is clipped, the shape stays. The folder is one
+    that only this job sees: nobody else meets what a full disk leaves there.
 
     Raises:
         SynthesisError: there are no samples, or some are NaN or infinite.
@@ -72,11 +71,8 @@ def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: P
     """
     with _packages():
         encoded = _encode(samples, sample_rate, FORMATS[output_format])
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(encoded)
-        part.replace(path)
+        path.write_bytes(encoded)
     except OSError as error:
         size = f"{len(encoded) / 1e6:.1f} MB of {output_format}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -84,9 +80,6 @@ def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: P
                 f"The disk is full: {size} do not fit; free space on it or give the worker a larger disk."
             ) from error
         raise DeliveryError(f"The result ({size}) could not be written: {error.strerror}; check the output folder.") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
@@ -111,7 +104,7 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     return resampled
 
 
-def refusal(what: str) -> ReferenceClipError:
+def clip_error(what: str) -> ReferenceClipError:
     """The error for a clip that ``what`` ("is empty") makes unusable, with the list of what works."""
     return ReferenceClipError(f"The reference clip {what}; send {READABLE}.")
 
@@ -129,9 +122,9 @@ class _MonoMix:
 
     def __init__(self, sample_rate: int, channels: int, max_seconds: float) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
-            raise refusal(f"has a sample rate of {sample_rate:,} Hz, outside {MIN_SAMPLE_RATE:,} to {MAX_SAMPLE_RATE:,}")
+            raise clip_error(f"has a sample rate of {sample_rate:,} Hz, outside {MIN_SAMPLE_RATE:,} to {MAX_SAMPLE_RATE:,}")
         if not 1 <= channels <= MAX_CHANNELS:
-            raise refusal(f"has {channels} channels, outside 1 to {MAX_CHANNELS}")
+            raise clip_error(f"has {channels} channels, outside 1 to {MAX_CHANNELS}")
         self.sample_rate = sample_rate
         self.frames = 0
         self._limit = int(max_seconds * sample_rate)
@@ -148,7 +141,7 @@ class _MonoMix:
         import numpy as np
 
         if not np.isfinite(block).all():
-            raise refusal("holds samples that are NaN or infinite")
+            raise clip_error("holds samples that are NaN or infinite")
         self.frames += len(block)
         self._mean.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
         self._first.append(block[:, 0].copy())
@@ -157,7 +150,7 @@ class _MonoMix:
         import numpy as np
 
         if not self.frames:
-            raise refusal("holds no sound, only a header")
+            raise clip_error("holds no sound, only a header")
         mean, first = np.concatenate(self._mean)[: self._limit], np.concatenate(self._first)[: self._limit]
         cancelled = np.square(mean, dtype=np.float64).sum() < 0.01 * np.square(first, dtype=np.float64).sum()
         return Waveform(first if cancelled else mean, self.sample_rate, more=self.full)
@@ -181,7 +174,7 @@ def _decode_sound_file(data: bytes, max_seconds: float) -> Waveform:
                 mix.add(block)
             announced = file.frames if file.frames < _UNKNOWN_LENGTH else 0
     except soundfile.SoundFileError as error:
-        raise refusal(f"cannot be decoded; it is damaged, cut short or of an unknown format ({_reason(error)})") from error
+        raise clip_error(f"cannot be decoded; it is damaged, cut short or of an unknown format ({_reason(error)})") from error
     present = 1.0 if mix.full else min(fraction_present(data), mix.frames / announced if announced else 1.0)
     _refuse_if_cut(present)
     return mix.waveform()
@@ -196,7 +189,7 @@ def _decode_container(data: bytes, demuxer: str, max_seconds: float) -> Waveform
     try:
         with av.open(io.BytesIO(data), mode="r", format=demuxer, metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise refusal("has no sound track")
+                raise clip_error("has no sound track")
             stream = container.streams.audio[0]
             # the other demuxers guess a length from the file's size
             if demuxer in ("mov", "asf") and stream.duration is not None and stream.time_base is not None:
@@ -210,16 +203,18 @@ def _decode_container(data: bytes, demuxer: str, max_seconds: float) -> Waveform
                 if mix is not None and mix.full:
                     break
     except (av.FFmpegError, ValueError) as error:
-        raise refusal(f"cannot be decoded; it is damaged, cut short or of an unknown codec ({_reason(error)})") from error
+        raise clip_error(f"cannot be decoded; it is damaged, cut short or of an unknown codec ({_reason(error)})") from error
     if mix is None:
-        raise refusal("holds no sound, only a header")
+        raise clip_error("holds no sound, only a header")
     _refuse_if_cut(1.0 if mix.full or not announced else mix.frames / mix.sample_rate / announced)
     return mix.waveform()
 
 
 def _refuse_if_cut(present: float) -> None:
     if present < 0.95:
-        raise refusal(f"is cut short: only {present:.0%} of the sound that its header announces is there; send the whole file")
+        raise clip_error(
+            f"is cut short: only {present:.0%} of the sound that its header announces is there; send the whole file"
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import s3_utils
 from f5_worker import log
+from f5_worker.atomic import replace_atomically
 from f5_worker.errors import DeliveryError, NotFoundError, StorageError
 from f5_worker.formats import CONTENT_TYPES, ResultKind
 from f5_worker.s3_config import S3Config
@@ -141,13 +142,8 @@ def _result_key(kind: ResultKind, job_id: str, result_format: str) -> str:
 
 def _keep(path: Path, target: Path) -> Path:
     """Copy to ``target`` so that nobody sees half a file there, also from another file system."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    try:
+    with replace_atomically(target) as part:
         shutil.copyfile(path, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

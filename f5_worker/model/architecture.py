@@ -26,7 +26,7 @@ def build_architecture(engine: Engine, files: ModelFiles) -> Architecture:
     """The modules that ``files`` describe, as upstream's ``load_model`` and ``load_vocoder`` build them.
 
     Raises:
-        CheckpointMismatchError: the configuration is none, or asks for what this worker does not have.
+        CheckpointMismatchError: the file is no model configuration, or asks for what this worker does not have.
     """
     config = load_config(files.config)
     vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")

@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from f5_worker.runtime.load_errors import missing_package
+from f5_worker.runtime.packages import missing_package, real_imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _torchdiffeq() -> ModuleType:
 
 
 def _huggingface_hub() -> ModuleType:
-    """Its HTTP client, 0.1 s: vocos wants it for downloads, which f5_worker/model/files.py makes, and only when it must."""
+    """Its HTTP client, 0.1 s: vocos wants it for downloads, which f5_worker/runtime/hub.py makes, and only when it must."""
     module = ModuleType("huggingface_hub")
     module.hf_hub_download = _never_called("huggingface_hub.hf_hub_download")  # type: ignore[attr-defined]
     return module
@@ -93,9 +93,6 @@ STAND_INS: Mapping[str, Callable[[], ModuleType]] = {
     "huggingface_hub": _huggingface_hub,
     "pypinyin": _pypinyin,
 }
-
-real_imports = threading.Lock()
-"""Held while stand-ins are in place; whoever may import the real module at the same time in another thread takes it too."""
 
 _lock = threading.Lock()
 _engine: Engine | None = None

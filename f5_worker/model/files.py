@@ -1,18 +1,12 @@
-"""From a model's name in the settings to files on a disk: RunPod's model cache, the hub's cache, a folder, or a download."""
+"""From a model's name in the settings to files on a disk: those of a folder, or of the model hub."""
 
-import logging
-import os
-import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from f5_worker import log
-from f5_worker.errors import CheckpointMismatchError, CheckpointNotFoundError, PackageMissingError
-from f5_worker.model.engine import real_imports
-from f5_worker.runtime.load_errors import explain_load_error
+from f5_worker.errors import CheckpointMismatchError, CheckpointNotFoundError
+from f5_worker.runtime import hub
 from f5_worker.runtime.packages import package_folder
 from f5_worker.settings import Settings
 
@@ -54,15 +48,6 @@ class ModelFiles:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _HubFile:
-    repo: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.repo}/{self.path}"
-
-
 def locate_model(settings: Settings) -> ModelFiles:
     """Find, or download, the files of the configured model. The demo model is whole: no ``F5TTS_*_FILE`` changes it.
 
@@ -93,14 +78,13 @@ def locate_model(settings: Settings) -> ModelFiles:
             f"F5TTS_MODEL={settings.model!r} is neither a configuration of f5-tts ({', '.join(sorted(official))}), "
             f"nor {DEMO_MODEL}, nor {SMOKE_MODEL}, nor a folder that exists."
         )
-    get = _Fetcher(settings)
     return ModelFiles(
         name=settings.model,
         config=config,
-        vocab=get.file(vocab, "F5TTS_VOCAB_FILE"),
-        vocoder_config=get.file(f"{vocoder.rstrip('/')}/config.yaml", "F5TTS_VOCODER_PATH"),
-        vocoder_weights=get.file(f"{vocoder.rstrip('/')}/pytorch_model.bin", "F5TTS_VOCODER_PATH"),
-        checkpoint=get.file(checkpoint, "F5TTS_CKPT_FILE" if settings.ckpt_file else "F5TTS_MODEL"),
+        vocab=_file(vocab, "F5TTS_VOCAB_FILE", settings),
+        vocoder_config=_file(f"{vocoder.rstrip('/')}/config.yaml", "F5TTS_VOCODER_PATH", settings),
+        vocoder_weights=_file(f"{vocoder.rstrip('/')}/pytorch_model.bin", "F5TTS_VOCODER_PATH", settings),
+        checkpoint=_file(checkpoint, "F5TTS_CKPT_FILE" if settings.ckpt_file else "F5TTS_MODEL", settings),
     )
 
 
@@ -152,92 +136,8 @@ def _existing(path: Path, setting: str) -> Path:
     return path
 
 
-class _Fetcher:
-    """Turns a local path or ``hf://owner/repo/file`` into a file that exists."""
-
-    def __init__(self, settings: Settings) -> None:
-        # RunPod mounts its model cache beside the volume's own folders; a worker that has it must not download again.
-        self._runpod_cache = settings.network_volume / "huggingface-cache" / "hub"
-
-    def file(self, source: str, setting: str) -> Path:
-        if not source.startswith("hf://"):
-            return _existing(Path(source), setting)
-        owner, _, rest = source.removeprefix("hf://").partition("/")
-        name, _, path = rest.partition("/")
-        if not (owner and name and path):
-            raise CheckpointNotFoundError(f"{setting}={source!r} is not of the form hf://owner/repo/file.")
-        wanted = _HubFile(f"{owner}/{name}", path)
-        for cache in (self._runpod_cache, hub_cache()):
-            if (found := _cached(cache, wanted)) is not None:
-                return found
-        return _download(wanted)
-
-
-def hub_cache() -> Path:
-    """Where the hub's client keeps its files: ``HF_HUB_CACHE``, else ``HF_HOME/hub``, as in huggingface_hub's constants."""
-    explicit = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    if explicit:
-        return Path(explicit).expanduser()
-    cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("HF_HOME") or f"{cache_home}/huggingface").expanduser() / "hub"
-
-
-def _cached(cache: Path, wanted: _HubFile) -> Path | None:
-    """``try_to_load_from_cache`` of huggingface_hub without its 0.1 s import: ``refs/main`` first, else the newest snapshot."""
-    folder = cache / f"models--{wanted.repo.replace('/', '--')}"
-    snapshots = folder / "snapshots"
-    try:
-        revision = (folder / "refs" / "main").read_text().strip()
-        candidates = [snapshots / revision]
-    except OSError:
-        candidates = []
-    if snapshots.is_dir():
-        candidates += sorted(snapshots.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((path for snapshot in candidates if (path := snapshot / wanted.path).is_file()), None)
-
-
-def _download(wanted: _HubFile) -> Path:
-    """Download one file into the hub's cache, with its progress in the log."""
-    try:
-        with real_imports:
-            from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise PackageMissingError(
-            "The Python package huggingface_hub is missing, so the model cannot be downloaded; start through start.sh.",
-            package="huggingface_hub",
-        ) from error
-    # Its retries, each logged twice, say nothing that the error at their end does not.
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    started = time.monotonic()
-    log.info(f"Downloading {wanted} from the model hub")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a disk that will not do: with its path, and the error comes anyway
-            path = Path(hf_hub_download(repo_id=wanted.repo, filename=wanted.path, tqdm_class=_progress(wanted.path)))
-    except Exception as error:
-        raise explain_load_error(error, f"the model file {wanted}") from error
-    size, seconds = path.stat().st_size, time.monotonic() - started
-    log.info(f"Downloaded {wanted}: {size / 1e6:.0f} MB in {seconds:.0f} s")
-    return path
-
-
-def _progress(name: str) -> Any:
-    """A progress bar class for the hub's client that writes a log line every ten seconds instead of drawing."""
-    from tqdm import tqdm
-
-    class LoggedProgress(tqdm):  # type: ignore[misc, unused-ignore]
-        def __init__(self, *args: Any, **options: Any) -> None:
-            options.pop("name", None)
-            options["disable"] = True
-            super().__init__(*args, **options)
-            self._total, self._done, self._next = options.get("total") or 0, options.get("initial") or 0, time.monotonic() + 10
-
-        def update(self, n: float | None = 1) -> bool | None:
-            self._done += n or 0
-            if time.monotonic() >= self._next:
-                self._next = time.monotonic() + 10
-                share = f" of {self._total / 1e6:.0f} MB ({self._done / self._total:.0%})" if self._total else ""
-                log.info(f"Downloading {Path(name).name}: {self._done / 1e6:.0f} MB{share}")
-            return None
-
-    return LoggedProgress
+def _file(source: str, setting: str, settings: Settings) -> Path:
+    """The file that a path or ``hf://owner/repo/file`` in ``setting`` stands for."""
+    if source.startswith(hub.SCHEME):
+        return hub.hub_file(source, setting, settings.network_volume)
+    return _existing(Path(source), setting)

@@ -6,13 +6,14 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bootstrap.places import FOLDER
 from f5_worker import log
+from f5_worker.atomic import replace_atomically
 
+THREAD = "fp16-copy"
+_FOLDER = Path("f5-tts-worker", "fp16")  # in the worker's own folder, where the environments lie too (bootstrap/places.py)
 _BLOCK = 64 * 1024
 _SAMPLES = 64
 _ABANDONED_SECONDS = 3600
@@ -20,7 +21,7 @@ _ABANDONED_SECONDS = 3600
 
 def copy_folder(volume: Path) -> Path:
     """Where the copies lie on the network volume."""
-    return volume / FOLDER / "fp16"
+    return volume / _FOLDER
 
 
 def find_copy(source: Path, folder: Path) -> Path | None:
@@ -48,38 +49,27 @@ def copy_name(source: Path) -> str:
     return f"{size}-{digest.hexdigest()[:32]}.safetensors"
 
 
-def keep_copy(weights: Mapping[str, Any], source: Path, folder: Path) -> threading.Thread:
+def keep_copy(weights: Mapping[str, Any], source: Path, folder: Path) -> None:
     """Write the copy in a thread, so that the first request does not wait for it. A failure is logged and changes nothing."""
-    thread = threading.Thread(target=_keep, args=(weights, source, folder), name="fp16-copy", daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=_keep, args=(weights, source, folder), name=THREAD, daemon=True).start()
 
 
 def _keep(weights: Mapping[str, Any], source: Path, folder: Path) -> None:
     from safetensors.torch import save_file
 
     started = time.monotonic()
-    part = folder / f".{uuid.uuid4().hex}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         if (target := folder / copy_name(source)).is_file():
             return
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, part)
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        part.replace(target)
+        with replace_atomically(target) as part:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, part)
     except Exception as error:  # noqa: BLE001 - a convenience: whatever fails here, speech goes on with the source
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         log.warn(f"The fp16 copy of the checkpoint could not be kept on the volume: {reason}")
     else:
         log.info(f"Kept an fp16 copy of the checkpoint on the volume in {time.monotonic() - started:.1f} s")
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
-from f5_worker.errors import ModelUnavailableError
 from f5_worker.model.architecture import build_architecture
 from f5_worker.model.checkpoint import check_fit, read_ahead, read_checkpoint, read_pickle
 from f5_worker.model.engine import Engine, load_engine
 from f5_worker.model.files import DEMO_MODEL, SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
-from f5_worker.runtime.device import NVIDIA_DRIVER
+from f5_worker.runtime.device import NVIDIA_DRIVER, half_precision, pick_device
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
@@ -54,7 +53,7 @@ def load_model(settings: Settings) -> LoadedModel:
     the file, checked against configuration and vocabulary, converted (fp16 on CUDA) and moved once.
 
     Raises:
-        ModelUnavailableError: one of its kinds, with the cause and the mend.
+        ModelUnavailableError: one of its kinds, with the cause and the fix.
     """
     stages = Stages()
     pool = ThreadPoolExecutor(1, thread_name_prefix="engine-import")
@@ -70,7 +69,7 @@ def load_model(settings: Settings) -> LoadedModel:
             with stages("imports"):
                 engine = importing.result()
             with stages("weights"):
-                built = _build(engine, files, pick_device(engine, settings), half)
+                built = _build(engine, files, pick_device(engine.torch, settings), half)
             model = replace(built, load_seconds=stages.seconds)
             if copies and half is None and model.dtype == engine.torch.float16:
                 keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
@@ -91,32 +90,9 @@ def _model_files(settings: Settings) -> Iterator[ModelFiles]:
         yield files
 
 
-def pick_device(engine: Engine, settings: Settings) -> str:
-    """``cuda`` where there is a GPU that works, ``cpu`` where there is none.
-
-    Raises:
-        ModelUnavailableError: a GPU is demanded, and there is none.
-        RuntimeError: torch's own, when a GPU is there and cannot be used.
-    """
-    if settings.device == "cpu":
-        return "cpu"
-    try:
-        engine.torch.cuda.init()
-    except (RuntimeError, AssertionError) as error:
-        no_gpu = any(marker in str(error).lower() for marker in ("no nvidia driver", "no cuda gpus", "not compiled with cuda"))
-        if not no_gpu:
-            raise
-        if settings.device == "cuda":
-            raise ModelUnavailableError(
-                "F5TTS_DEVICE=cuda, but this worker has no GPU; choose an endpoint with GPUs, or F5TTS_DEVICE=auto."
-            ) from error
-        return "cpu"
-    return "cuda"
-
-
 def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) -> LoadedModel:
     torch = engine.torch
-    dtype = torch.float16 if device == "cuda" and torch.cuda.get_device_properties(device).major >= 7 else torch.float32
+    dtype = torch.float16 if half_precision(torch, device) else torch.float32
     with _no_initialisation(torch):
         model = build_architecture(engine, files)
     cfm, vocoder, vocab_size = model.cfm, model.vocoder, len(model.vocab)
@@ -148,7 +124,7 @@ def _weights(torch: Any, checkpoint: Path, half: Path | None, device: str) -> di
         try:
             return read_checkpoint(torch, half, device)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the copy, the source is there
-            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start makes it anew")
+            log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start writes another")
             half.unlink(missing_ok=True)
     return read_checkpoint(torch, checkpoint, device)
 

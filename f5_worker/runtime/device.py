@@ -1,19 +1,49 @@
-"""The GPU: whether this machine has one, and from torch's errors while a model runs to ours."""
+"""The device that networks run on: which one, in which precision, and what its failures mean."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from f5_worker.errors import CudaBrokenError, SynthesisError
+from f5_worker.errors import CudaBrokenError, ModelUnavailableError, SynthesisError
+from f5_worker.settings import Settings
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")
-"""There where the kernel has NVIDIA's driver: asking torch would import it."""
+"""There where the kernel has NVIDIA's driver, which can be asked without importing torch."""
+
+_NO_GPU = ("no nvidia driver", "no cuda gpus", "not compiled with cuda")
+
+
+def pick_device(torch: Any, settings: Settings) -> str:
+    """``cuda`` where there is a GPU that works, ``cpu`` where there is no GPU.
+
+    Raises:
+        ModelUnavailableError: the settings demand a GPU, but the machine has none.
+        RuntimeError: torch's own, when a GPU is there and cannot be used.
+    """
+    if settings.device == "cpu":
+        return "cpu"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        if not any(marker in str(error).lower() for marker in _NO_GPU):
+            raise
+        if settings.device == "cuda":
+            raise ModelUnavailableError(
+                "F5TTS_DEVICE=cuda, but this worker has no GPU; choose an endpoint with GPUs, or F5TTS_DEVICE=auto."
+            ) from error
+        return "cpu"
+    return "cuda"
+
+
+def half_precision(torch: Any, device: str) -> bool:
+    """Whether networks run in fp16 there: on GPUs from compute capability 7.0 on, as in F5-TTS."""
+    return device.startswith("cuda") and torch.cuda.get_device_properties(device).major >= 7
 
 
 @contextmanager
-def gpu_faults(torch: Any, doing: str, mend: str) -> Iterator[None]:
-    """Name what was done ("for one chunk") and the mend when memory runs out; what was cached is given back then.
+def gpu_faults(torch: Any, doing: str, fix: str) -> Iterator[None]:
+    """Name what was done ("for one chunk") and the fix when memory runs out; what was cached is given back then.
 
     Raises:
         SynthesisError: GPU memory ran out.
@@ -23,7 +53,7 @@ def gpu_faults(torch: Any, doing: str, mend: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
-        raise SynthesisError(f"GPU memory ran out {doing}; {mend}") from error
+        raise SynthesisError(f"GPU memory ran out {doing}; {fix}") from error
     except torch.AcceleratorError as error:
         raise CudaBrokenError(
             f"The GPU failed {doing} and this worker cannot use it any more; a new worker takes over, so send the job again."

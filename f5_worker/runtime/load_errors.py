@@ -14,8 +14,9 @@ from f5_worker.errors import (
     HubUnreachableError,
     ModelUnavailableError,
     OutOfMemoryError,
-    PackageMissingError,
+    brief,
 )
+from f5_worker.runtime.packages import missing_package
 
 # Named, not imported: this module must work where torch and huggingface_hub are the packages that are missing.
 _HUB_NOT_FOUND = {"RepositoryNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError", "RevisionNotFoundError"}
@@ -49,7 +50,7 @@ def explain_load_error(error: BaseException, what: str, hub_ways_out: str = HUB_
             return explained
     log.error(f"Loading {what} failed: {', from '.join(map(_traced, chain))}")
     return ModelUnavailableError(
-        f"{what} could not be loaded: {_brief(error)}; the worker's log has the details.", cause=type(error).__name__
+        f"{what} could not be loaded: {brief(error)}; the worker's log has the details.", cause=type(error).__name__
     )
 
 
@@ -112,26 +113,8 @@ def _explain(error: BaseException, what: str, hub_ways_out: str) -> ModelUnavail
     return None
 
 
-def missing_package(error: ImportError) -> PackageMissingError:
-    """The typed error for an import that failed, with the package's name."""
-    package = (error.name or "").split(".")[0] or "a package"
-    state = "is not installed" if isinstance(error, ModuleNotFoundError) else f"does not import ({_brief(error)})"
-    return PackageMissingError(
-        f"The Python package {package} {state}. Start the worker through start.sh, which builds the environment, "
-        "or install requirements.txt with --no-deps.",
-        package=package,
-    )
-
-
 def _traced(error: BaseException) -> str:
     """Kind, place and first line of an error: what a log may hold of it."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place} ({_brief(error)})"
-
-
-def _brief(error: BaseException) -> str:
-    """The first line of an error, short enough for an answer and without paths."""
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    words = [word for word in first.split() if not word.strip("'\"(),:").startswith(("/", "http://", "https://"))]
-    return " ".join(words)[:200] or type(error).__name__
+    return f"{type(error).__name__}{place} ({brief(error)})"

@@ -1,16 +1,15 @@
 """Transcripts of references that come without one: Whisper, loaded by the first clip that needs it."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from f5_worker import log
 from f5_worker.audio.codec import resample
 from f5_worker.audio.samples import Samples
-from f5_worker.errors import ReferenceClipError, WorkerError
+from f5_worker.errors import ReferenceClipError
 from f5_worker.mel import SAMPLE_RATE
-from f5_worker.runtime.device import gpu_faults
+from f5_worker.runtime.device import gpu_faults, half_precision
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.runtime.load_once import LoadOnce
 
@@ -26,30 +25,10 @@ class Transcriber:
     Nothing is loaded before the first ``transcribe``; ``LoadOnce`` says what happens to several at once, and after a failure.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        device: str,
-        *,
-        retry_seconds: float = 30.0,
-        load: Callable[[str, str], Any] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, model_name: str, device: str, *, retry_seconds: float = 30.0) -> None:
         self._model_name = model_name
         self._device = device
-        self._load = load or _load_pipeline
-        self._clock = clock
-        self._pipeline = LoadOnce(self._load_now, lambda: retry_seconds, clock)
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the checkpoint is in memory."""
-        return self._pipeline.value is not None
-
-    @property
-    def load_error(self) -> WorkerError | None:
-        """Why the last load failed; ``None`` before the first and after one that succeeded."""
-        return self._pipeline.error
+        self._pipeline = LoadOnce(self._load, lambda: retry_seconds)
 
     def transcribe(self, samples: Samples) -> str:
         """What is said in ``samples`` (mono float32 [n] at 24 kHz, up to 30 s), in the language that is spoken.
@@ -64,8 +43,8 @@ class Transcriber:
         import torch
 
         audio = resample(samples, SAMPLE_RATE, pipeline.feature_extractor.sampling_rate)
-        mend = f"choose a larger GPU. {_WAY_OUT}"
-        with gpu_faults(torch, "while the reference clip was transcribed", mend), torch.inference_mode():
+        fix = f"choose a larger GPU. {_WAY_OUT}"
+        with gpu_faults(torch, "while the reference clip was transcribed", fix), torch.inference_mode():
             result = pipeline(audio, generate_kwargs=_generate_options(pipeline))
         text = str(result["text"]).strip()
         if not text:
@@ -76,17 +55,17 @@ class Transcriber:
             )
         return text
 
-    def _load_now(self) -> Any:
+    def _load(self) -> Any:
         log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
-        started = self._clock()
+        started = time.monotonic()
         try:
-            pipeline = self._load(self._model_name, self._device)
+            pipeline = _load_pipeline(self._model_name, self._device)
         except Exception as error:
             what = f"the transcription model {_shown(self._model_name)}"
             explained = explain_load_error(error, what, hub_ways_out=_HUB_WAYS_OUT).advise(_WAY_OUT)
             log.warn(f"Whisper did not load: {explained.message}")
             raise explained from error
-        log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {self._clock() - started:.1f} s")
+        log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {time.monotonic() - started:.1f} s")
         return pipeline
 
 
@@ -94,7 +73,6 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     import torch
     import transformers
 
-    half = device.startswith("cuda") and torch.cuda.get_device_properties(device).major >= 7
     # Advice for notebooks, one line after another, and progress bars: a log has no use for them.
     chatter: Any = transformers.logging
     chatter.set_verbosity_error()
@@ -102,7 +80,7 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     return transformers.pipeline(
         "automatic-speech-recognition",
         model=model_name,
-        dtype=torch.float16 if half else torch.float32,
+        dtype=torch.float16 if half_precision(torch, device) else torch.float32,
         device=device,
     )
 

@@ -2,12 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from bootstrap.places import FOLDER
 from f5_worker.errors import (
     CheckpointMismatchError,
     CheckpointNotFoundError,
@@ -16,9 +19,10 @@ from f5_worker.errors import (
 )
 from f5_worker.model.checkpoint import check_fit, read_checkpoint
 from f5_worker.model.engine import load_engine
-from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
+from f5_worker.model.fp16_copy import THREAD, copy_folder, find_copy, keep_copy
 from f5_worker.model.load import LoadedModel, load_model
 from f5_worker.settings import load_settings
+from tests import PATIENCE
 
 
 @pytest.fixture
@@ -29,6 +33,13 @@ def folder(smoke_folder: Path, tmp_path: Path) -> Path:
 
 def load(folder: Path | str, **environment: str) -> LoadedModel:
     return load_model(load_settings({"F5TTS_MODEL": str(folder), "F5TTS_DEVICE": "cpu", **environment}))
+
+
+def keep_and_wait(weights: Mapping[str, Any], source: Path, copies: Path) -> None:
+    keep_copy(weights, source, copies)
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(PATIENCE)
 
 
 class TestWeights:
@@ -230,25 +241,28 @@ class TestHubFiles:
 
 
 class TestHalfCopy:
+    def test_lies_in_the_workers_own_folder_of_the_volume(self, tmp_path: Path) -> None:
+        assert copy_folder(tmp_path) == tmp_path / FOLDER / "fp16"
+
     def test_is_kept_once_found_and_equal(self, folder: Path, tmp_path: Path) -> None:
         torch = load_engine().torch
         source, copies = folder / "model.safetensors", copy_folder(tmp_path)
         assert find_copy(source, copies) is None
         half = {name: tensor.half() for name, tensor in read_checkpoint(torch, source).items()}
-        keep_copy(half, source, copies).join()
+        keep_and_wait(half, source, copies)
         copy = find_copy(source, copies)
         assert copy is not None
         assert copy.stat().st_size < 0.6 * source.stat().st_size
         assert all(torch.equal(tensor, half[name]) for name, tensor in read_checkpoint(torch, copy).items())
         written = copy.stat().st_mtime_ns
-        keep_copy(half, source, copies).join()
+        keep_and_wait(half, source, copies)
         assert copy.stat().st_mtime_ns == written
         assert [path.name for path in copies.iterdir()] == [copy.name]
 
     def test_another_source_is_not_taken_for_it(self, folder: Path, tmp_path: Path) -> None:
         torch = load_engine().torch
         source, copies = folder / "model.safetensors", copy_folder(tmp_path)
-        keep_copy(read_checkpoint(torch, source), source, copies).join()
+        keep_and_wait(read_checkpoint(torch, source), source, copies)
         data = bytearray(source.read_bytes())
         data[-1] ^= 1
         source.write_bytes(data)
@@ -259,7 +273,7 @@ class TestHalfCopy:
     ) -> None:
         torch = load_engine().torch
         (tmp_path / "file").write_text("")
-        keep_copy(read_checkpoint(torch, folder / "model.safetensors"), folder / "model.safetensors", tmp_path / "file").join()
+        keep_and_wait(read_checkpoint(torch, folder / "model.safetensors"), folder / "model.safetensors", tmp_path / "file")
         assert "could not be kept" in capsys.readouterr().out
 
     def test_what_a_killed_writer_left_is_removed(self, folder: Path, tmp_path: Path) -> None:
@@ -273,7 +287,7 @@ class TestHalfCopy:
             moment = (copies / name).stat().st_mtime - age
             os.utime(copies / name, (moment, moment))
         source = folder / "model.safetensors"
-        keep_copy(read_checkpoint(torch, source), source, copies).join()
+        keep_and_wait(read_checkpoint(torch, source), source, copies)
         assert not (copies / ".old.part").exists()
         assert (copies / ".new.part").exists()
 

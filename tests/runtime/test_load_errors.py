@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from f5_worker.errors import ModelUnavailableError
-from f5_worker.model import files as model_files
 from f5_worker.model.engine import load_engine
+from f5_worker.runtime import hub as hub_module
 from f5_worker.runtime.load_errors import explain_load_error
 from tests.support.bare_python import handler_without
 from tests.support.bootstrap_packages import tmpfs
@@ -209,8 +209,8 @@ def test_a_download_logs_its_progress_every_ten_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(model_files, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    bar = model_files._progress("F5TTS_v1_Base/model.safetensors")(total=1_350_000_000, initial=0, unit="B", name="hub")
+    monkeypatch.setattr(hub_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    bar = hub_module._progress("F5TTS_v1_Base/model.safetensors")(total=1_350_000_000, initial=0, unit="B", name="hub")
     for _ in range(45):
         now[0] += 1
         bar.update(20_000_000)

@@ -26,6 +26,9 @@ from tests import PATIENCE
 from tests.support.sounds import Samples, voice
 from tests.support.tiny_whisper import TRANSCRIPT_WORDS, WORDS, make_tiny_whisper
 
+Loads = Callable[[Callable[[str, str], Any]], None]
+Answering = Callable[[Callable[[Samples], str]], Transcriber]
+
 
 class _Clock:
     now = 100.0
@@ -49,8 +52,25 @@ class _Pipeline:
         return {"text": self._answer(audio)}
 
 
-def _answering(answer: Callable[[Samples], str]) -> Transcriber:
-    return Transcriber("whisper", "cpu", load=lambda _name, _device: _Pipeline(answer))
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    """Sets what is done in place of loading a checkpoint, from its name and device."""
+
+    def instead(load: Callable[[str, str], Any]) -> None:
+        monkeypatch.setattr(transcription, "_load_pipeline", load)
+
+    return instead
+
+
+@pytest.fixture
+def answering(loads: Loads) -> Answering:
+    """Makes a transcriber that hears what the given function says."""
+
+    def make(answer: Callable[[Samples], str]) -> Transcriber:
+        loads(lambda _name, _device: _Pipeline(answer))
+        return Transcriber("whisper", "cpu")
+
+    return make
 
 
 def _raising(error: Exception) -> Callable[[Samples], str]:
@@ -64,7 +84,6 @@ def _load_error(transcriber: Transcriber) -> ModelUnavailableError:
     with pytest.raises(ModelUnavailableError) as caught:
         transcriber.transcribe(voice(2.0))
     assert "ref_text" in caught.value.message
-    assert not transcriber.loaded
     return caught.value
 
 
@@ -76,7 +95,6 @@ def test_the_real_pipeline_hears_words(
     capfd.readouterr()
     transcriber = Transcriber(str(folder), "cpu")
     texts = [transcriber.transcribe(voice(seconds)) for seconds in (1.0, 5.0, 12.0)]
-    assert transcriber.loaded
     for text in texts:
         words = text.split(" ")
         assert len(words) == TRANSCRIPT_WORDS
@@ -88,10 +106,19 @@ def test_the_real_pipeline_hears_words(
     assert not recwarn.list
 
 
-def test_nothing_is_loaded_before_the_first_clip() -> None:
-    transcriber = Transcriber("/no/such/folder", "cpu", load=lambda _name, _device: pytest.fail("loaded"))
-    assert not transcriber.loaded
-    assert transcriber.load_error is None
+def test_nothing_is_loaded_before_the_first_clip(loads: Loads) -> None:
+    names: list[str] = []
+
+    def load(name: str, _device: str) -> Any:
+        names.append(name)
+        return _Pipeline(lambda _audio: "yes")
+
+    loads(load)
+    transcriber = Transcriber("whisper", "cpu")
+    assert not names
+    for _ in range(2):
+        transcriber.transcribe(voice(1.0))
+    assert names == ["whisper"]
 
 
 def test_the_clip_is_not_changed(tiny_whisper: Path) -> None:
@@ -101,19 +128,19 @@ def test_the_clip_is_not_changed(tiny_whisper: Path) -> None:
     np.testing.assert_array_equal(samples, before)
 
 
-def test_the_sound_arrives_at_whispers_rate_and_nothing_keeps_gradients() -> None:
+def test_the_sound_arrives_at_whispers_rate_and_nothing_keeps_gradients(answering: Answering) -> None:
     heard: list[tuple[int, bool]] = []
 
     def answer(audio: Samples) -> str:
         heard.append((len(audio), torch.is_inference_mode_enabled()))
         return "  a word \n"
 
-    assert _answering(answer).transcribe(voice(3.0)) == "a word"
+    assert answering(answer).transcribe(voice(3.0)) == "a word"
     assert heard == [(48_000, True)]
 
 
 @pytest.mark.parametrize("multilingual", [True, False])
-def test_a_multilingual_model_is_told_not_to_translate(multilingual: bool) -> None:
+def test_a_multilingual_model_is_told_not_to_translate(multilingual: bool, loads: Loads) -> None:
     class Config:
         is_multilingual = multilingual
 
@@ -129,14 +156,15 @@ def test_a_multilingual_model_is_told_not_to_translate(multilingual: bool) -> No
             options.append(given)
             return super().__call__(audio)
 
-    Transcriber("whisper", "cpu", load=lambda _name, _device: Pipeline(lambda _audio: "yes")).transcribe(voice(1.0))
+    loads(lambda _name, _device: Pipeline(lambda _audio: "yes"))
+    Transcriber("whisper", "cpu").transcribe(voice(1.0))
     assert options == [{"generate_kwargs": {"task": "transcribe"} if multilingual else {}}]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])
-def test_no_words_ask_for_the_transcript(text: str) -> None:
+def test_no_words_ask_for_the_transcript(text: str, answering: Answering) -> None:
     with pytest.raises(ReferenceClipError, match="ref_text") as caught:
-        _answering(lambda _audio: text).transcribe(voice(2.0))
+        answering(lambda _audio: text).transcribe(voice(2.0))
     assert caught.value.details["field"] == "ref_text"
 
 
@@ -147,20 +175,22 @@ def test_no_words_ask_for_the_transcript(text: str) -> None:
         (torch.AcceleratorError("CUDA error: device-side assert triggered"), CudaBrokenError, "new worker"),
     ],
 )
-def test_a_gpu_that_fails_is_explained(error: Exception, kind: type[Exception], said: str) -> None:
+def test_a_gpu_that_fails_is_explained(error: Exception, kind: type[Exception], said: str, answering: Answering) -> None:
     with pytest.raises(kind, match=said):
-        _answering(_raising(error)).transcribe(voice(1.0))
+        answering(_raising(error)).transcribe(voice(1.0))
 
 
-def test_several_at_once_load_it_once(tiny_whisper: Path) -> None:
-    loads: list[str] = []
+def test_several_at_once_load_it_once(tiny_whisper: Path, loads: Loads) -> None:
+    names: list[str] = []
+    real = transcription._load_pipeline
     started = threading.Barrier(6)
 
     def load(name: str, device: str) -> Any:
-        loads.append(name)
-        return transcription._load_pipeline(name, device)
+        names.append(name)
+        return real(name, device)
 
-    transcriber = Transcriber(str(tiny_whisper), "cpu", load=load)
+    loads(load)
+    transcriber = Transcriber(str(tiny_whisper), "cpu")
     texts: list[str] = []
 
     def work() -> None:
@@ -172,21 +202,25 @@ def test_several_at_once_load_it_once(tiny_whisper: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
-    assert loads == [str(tiny_whisper)]
+    assert names == [str(tiny_whisper)]
     assert len(texts) == 6
     assert len(set(texts)) == 1
 
 
-def test_a_failed_load_is_kept_then_tried_again_then_forgotten(tmp_path: Path) -> None:
+def test_a_failed_load_is_kept_then_tried_again_then_forgotten(
+    tmp_path: Path, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, folder, tries = _Clock(), tmp_path / "whisper", list[float]()
+    real = transcription._load_pipeline
 
     def load(name: str, device: str) -> Any:
         tries.append(clock.now)
-        return transcription._load_pipeline(name, device)
+        return real(name, device)
 
-    transcriber = Transcriber(str(folder), "cpu", retry_seconds=30, load=load, clock=clock)
+    loads(load)
+    transcriber = Transcriber(str(folder), "cpu", retry_seconds=30)
+    monkeypatch.setattr(transcriber._pipeline, "_clock", clock)
     first = _load_error(transcriber)
-    assert transcriber.load_error is first
     clock.now += 29.9
     again = _load_error(transcriber)
     assert again is not first  # a second traceback must not grow on the first
@@ -198,8 +232,9 @@ def test_a_failed_load_is_kept_then_tried_again_then_forgotten(tmp_path: Path) -
     make_tiny_whisper(folder)
     clock.now += 30.1
     assert transcriber.transcribe(voice(2.0))
+    clock.now += 0.1
+    assert transcriber.transcribe(voice(2.0))
     assert len(tries) == 3
-    assert [transcriber.load_error, transcriber.loaded] == [None, True]
 
 
 def _cut_weights(folder: Path) -> None:
@@ -241,11 +276,12 @@ def test_an_unreachable_hub_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (KeyError("whatever"), ModelUnavailableError),
     ],
 )
-def test_whatever_a_load_raises_is_typed(error: Exception, kind: type[Exception]) -> None:
+def test_whatever_a_load_raises_is_typed(error: Exception, kind: type[Exception], loads: Loads) -> None:
     def load(_name: str, _device: str) -> Any:
         raise error
 
-    assert isinstance(_load_error(Transcriber("whisper", "cpu", load=load)), kind)
+    loads(load)
+    assert isinstance(_load_error(Transcriber("whisper", "cpu")), kind)
 
 
 @pytest.mark.gpu
