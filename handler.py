@@ -35,7 +35,7 @@ from f5_worker.errors import (  # noqa: E402
 from f5_worker.job.context import Job, Stopwatch  # noqa: E402
 from f5_worker.runtime.load_errors import missing_package  # noqa: E402
 from f5_worker.runtime.load_once import LoadOnce  # noqa: E402
-from f5_worker.settings import Settings, load_settings, s3_from_job  # noqa: E402
+from f5_worker.settings import Settings, load_settings  # noqa: E402
 
 if TYPE_CHECKING:
     from f5_worker.job.request import DeleteVoiceRequest, DownloadRequest, TtsRequest, UploadRequest
@@ -161,8 +161,8 @@ def generate_tts_audio(
         from f5_worker.voice.source import obtain_reference, read_local_reference
 
         given = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
-        job, studio = Job(_settings(), _settings().s3), _studio()
-        request = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, job.settings)
+        parsed = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, _settings())
+        request, job, studio = parsed.request, Job(_settings(), parsed.s3), _studio()
         assert isinstance(request, TtsRequest)
         if voice_path is None:
             clip = obtain_reference(request, job, studio.references)
@@ -335,12 +335,13 @@ def _run(raw: Mapping[str, Any], stop: threading.Event) -> dict[str, Any]:
         settings = _settings()
     except SettingsError as error:
         settings, problem = Settings(), error
-    request = job_input.parse_job(raw, settings)
+    parsed = job_input.parse_job(raw, settings)
+    request = parsed.request
     if isinstance(request, job_input.HealthRequest):
         return health(settings, problem)
     if problem is not None:
         raise problem
-    job = Job(settings, s3_from_job(raw.get("s3Config"), settings.s3), stop)
+    job = Job(settings, parsed.s3, stop)
     match request:
         case job_input.TtsRequest():
             return tts(request, job)
