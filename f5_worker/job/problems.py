@@ -77,7 +77,7 @@ def input_error(problems: Sequence[Problem]) -> InputError:
 def unknown_fields(
     raw: Mapping[Any, Any], fields: Collection[str], whole: str, others: Mapping[str, Collection[str]], prefix: str = ""
 ) -> list[Problem]:
-    """One problem for each name in ``raw`` that is none of the ``fields`` of ``whole`` (an endpoint, or s3Config).
+    """One problem for each name in ``raw`` that is not among the ``fields`` of ``whole`` (an endpoint, or s3Config).
 
     It is told with the likely name, or with the one of the ``others`` (fields by endpoint) that has it.
     """
