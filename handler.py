@@ -17,7 +17,6 @@ from f5_worker import log, sdk
 from f5_worker.errors import JobStopped, WorkerError
 from f5_worker.job.context import Job, Stop
 from f5_worker.resources import Resources
-from f5_worker.settings import s3_from_job
 
 if TYPE_CHECKING:
     from f5_worker.job.request import (
@@ -88,8 +87,8 @@ def generate_tts_audio(
         from f5_worker.voice.source import obtain_reference, read_local_reference
 
         given = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
-        job = Job(resources.settings, resources.settings.s3)
-        request = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, job.settings)
+        parsed = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, resources.settings)
+        request, job = parsed.request, Job(resources.settings, parsed.s3)
         assert isinstance(request, TtsRequest)
         if voice_path is None:
             clip = obtain_reference(request, job, resources.references)
@@ -202,15 +201,10 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
 def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
     from f5_worker.job.request import parse_job
 
-    settings = resources.settings
-    request = parse_job(raw, settings)
-    if request.endpoint == "health":
-        job = Job(settings, stop=stop)
-    elif resources.settings_error is not None:
+    parsed = parse_job(raw, resources.settings)
+    if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
-    else:
-        job = Job(settings, s3_from_job(raw.get("s3Config"), settings.s3), stop)
-    yield from ENDPOINTS[request.endpoint](request, job)
+    yield from ENDPOINTS[parsed.request.endpoint](parsed.request, Job(resources.settings, parsed.s3, stop))
 
 
 def main() -> None:

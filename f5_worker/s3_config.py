@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 PathStyle = Literal["auto", "true", "false"]
 
-BUCKET_NAME_ALLOWED = "use letters, digits, '.', '_' and '-'; a folder in it belongs in S3_PREFIX"
+BUCKET_NAME_ALLOWED = "letters, digits, '.', '_' and '-'; a folder in it belongs in S3_PREFIX"
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 

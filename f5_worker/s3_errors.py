@@ -7,6 +7,7 @@ hold paths, URLs with signatures and, for a malformed key, the key itself.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -149,58 +150,68 @@ STATUSES: Mapping[int, Fault] = {
     501: UNSUPPORTED,
     507: FULL,
 }
-# By class name, so that boto3 need not be imported; a subclass that is not named here is its base class.
-EXCEPTIONS: Mapping[str, Fault] = {
-    "NoCredentialsError": NO_KEYS,
-    "PartialCredentialsError": NO_KEYS,
-    "CredentialRetrievalError": NO_KEYS,
-    "NoAuthTokenError": NO_KEYS,
-    "TokenRetrievalError": NO_KEYS,
-    "MetadataRetrievalError": NO_KEYS,
-    "UnknownCredentialError": NO_KEYS,
-    "SSOError": NO_KEYS,
-    "LoginError": NO_KEYS,
-    "ConnectTimeoutError": SLOW,
-    "ReadTimeoutError": SLOW,
-    "SSLError": CERTIFICATE,
-    "ProxyConnectionError": PROXY,
-    "ConnectionClosedError": CUT,
-    "ResponseStreamingError": CUT,
-    "IncompleteReadError": CUT,
-    "ChecksumError": CUT,
-    "FlexibleChecksumError": CUT,
-    "ConnectionError": UNREACHABLE,
-    "HTTPClientError": UNREACHABLE,
-    "CapacityNotAvailableError": BUSY,
-    "ResponseParserError": NOT_S3,
-    "ParamValidationError": BAD_SETTINGS,
-    "ValidationError": BAD_SETTINGS,
-    "BaseEndpointResolverError": BAD_SETTINGS,
-    "EndpointProviderError": BAD_SETTINGS,
-    "InvalidEndpointConfigurationError": BAD_SETTINGS,
-    "InvalidDNSNameError": BAD_SETTINGS,
-    "InvalidHostLabelError": BAD_SETTINGS,
-    "InvalidProxiesConfigError": BAD_SETTINGS,
-    "InvalidConfigError": BAD_SETTINGS,
-    "InvalidS3AddressingStyleError": BAD_SETTINGS,
-    "InvalidS3UsEast1RegionalEndpointConfigError": BAD_SETTINGS,
-    "InvalidSTSRegionalEndpointsConfigError": BAD_SETTINGS,
-    "InvalidRetryConfigurationError": BAD_SETTINGS,
-    "InvalidDefaultsMode": BAD_SETTINGS,
-    "InvalidChecksumConfigError": BAD_SETTINGS,
-    "InvalidIMDSEndpointError": BAD_SETTINGS,
-    "InvalidIMDSEndpointModeError": BAD_SETTINGS,
-    "UnsupportedS3ArnError": BAD_SETTINGS,
-    "UnsupportedS3AccesspointConfigurationError": BAD_SETTINGS,
-    "UnsupportedS3ConfigurationError": BAD_SETTINGS,
-    "UnknownRegionError": BAD_SETTINGS,
-    "ProfileNotFound": BAD_SETTINGS,
-    "ConfigParseError": BAD_SETTINGS,
-    "ConfigNotFound": BAD_SETTINGS,
-    "UnknownSignatureVersionError": BAD_SETTINGS,
-    "UnsupportedSignatureVersionError": BAD_SETTINGS,
-    "ValueError": BAD_SETTINGS,
-}
+
+
+@cache
+def exceptions() -> Mapping[type[Exception], Fault]:
+    """By class of botocore, which the first error imports; a subclass that is not named here is its base class."""
+    import ssl
+
+    from botocore import exceptions as botocore
+    from botocore.parsers import ResponseParserError
+
+    return {
+        botocore.NoCredentialsError: NO_KEYS,
+        botocore.PartialCredentialsError: NO_KEYS,
+        botocore.CredentialRetrievalError: NO_KEYS,
+        botocore.NoAuthTokenError: NO_KEYS,
+        botocore.TokenRetrievalError: NO_KEYS,
+        botocore.MetadataRetrievalError: NO_KEYS,
+        botocore.UnknownCredentialError: NO_KEYS,
+        botocore.SSOError: NO_KEYS,
+        botocore.LoginError: NO_KEYS,
+        botocore.ConnectTimeoutError: SLOW,
+        botocore.ReadTimeoutError: SLOW,
+        botocore.SSLError: CERTIFICATE,
+        ssl.SSLError: CERTIFICATE,  # a ValueError too, where the certificate is the reason
+        botocore.ProxyConnectionError: PROXY,
+        botocore.ConnectionClosedError: CUT,
+        botocore.ResponseStreamingError: CUT,
+        botocore.IncompleteReadError: CUT,
+        botocore.ChecksumError: CUT,
+        botocore.FlexibleChecksumError: CUT,
+        botocore.ConnectionError: UNREACHABLE,
+        botocore.HTTPClientError: UNREACHABLE,
+        botocore.CapacityNotAvailableError: BUSY,
+        ResponseParserError: NOT_S3,
+        botocore.ParamValidationError: BAD_SETTINGS,
+        botocore.ValidationError: BAD_SETTINGS,
+        botocore.BaseEndpointResolverError: BAD_SETTINGS,
+        botocore.EndpointProviderError: BAD_SETTINGS,
+        botocore.InvalidEndpointConfigurationError: BAD_SETTINGS,
+        botocore.InvalidDNSNameError: BAD_SETTINGS,
+        botocore.InvalidHostLabelError: BAD_SETTINGS,
+        botocore.InvalidProxiesConfigError: BAD_SETTINGS,
+        botocore.InvalidConfigError: BAD_SETTINGS,
+        botocore.InvalidS3AddressingStyleError: BAD_SETTINGS,
+        botocore.InvalidS3UsEast1RegionalEndpointConfigError: BAD_SETTINGS,
+        botocore.InvalidSTSRegionalEndpointsConfigError: BAD_SETTINGS,
+        botocore.InvalidRetryConfigurationError: BAD_SETTINGS,
+        botocore.InvalidDefaultsMode: BAD_SETTINGS,
+        botocore.InvalidChecksumConfigError: BAD_SETTINGS,
+        botocore.InvalidIMDSEndpointError: BAD_SETTINGS,
+        botocore.InvalidIMDSEndpointModeError: BAD_SETTINGS,
+        botocore.UnsupportedS3ArnError: BAD_SETTINGS,
+        botocore.UnsupportedS3AccesspointConfigurationError: BAD_SETTINGS,
+        botocore.UnsupportedS3ConfigurationError: BAD_SETTINGS,
+        botocore.UnknownRegionError: BAD_SETTINGS,
+        botocore.ProfileNotFound: BAD_SETTINGS,
+        botocore.ConfigParseError: BAD_SETTINGS,
+        botocore.ConfigNotFound: BAD_SETTINGS,
+        botocore.UnknownSignatureVersionError: BAD_SETTINGS,
+        botocore.UnsupportedSignatureVersionError: BAD_SETTINGS,
+        ValueError: BAD_SETTINGS,
+    }
 
 
 def endpoint_host(config: S3Config) -> str:
@@ -232,9 +243,9 @@ def translate(error: Exception, config: S3Config, key: str | None) -> StorageErr
         error = error.__context__  # the wrapper knows what the server said only as text
     if isinstance(error, ClientError):
         return storage_error(*_of_answer(error, key), config, key)
-    names = [cls.__name__ for cls in type(error).__mro__]
-    fault = next((EXCEPTIONS[name] for name in names if name in EXCEPTIONS), UNKNOWN)
-    return storage_error(fault, names[0], config, key)
+    known = exceptions()
+    fault = next((known[cls] for cls in type(error).__mro__ if cls in known), UNKNOWN)
+    return storage_error(fault, type(error).__name__, config, key)
 
 
 def _of_answer(error: "ClientError", key: str | None) -> tuple[Fault, str]:

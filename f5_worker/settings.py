@@ -1,13 +1,12 @@
 """Every environment variable the worker reads: read once, checked, with its default in one place."""
 
-import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from f5_worker.errors import InputError, SettingsError
+from f5_worker.errors import SettingsError
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, is_bucket_name, split_bucket_url
 from f5_worker.urls import service_url
 
@@ -15,8 +14,6 @@ ModelLoading = Literal["lazy", "background"]
 Device = Literal["auto", "cpu", "cuda"]
 N = TypeVar("N", int, float)
 
-_JOB_S3_FIELDS = ("accessId", "accessSecret", "bucketName", "endpointUrl")
-_JOB_S3_ALLOWED = "accessId, accessSecret, bucketName and, for other services than AWS, endpointUrl, all as text"
 _SHOWN_CHARS = 40  # of a bad value
 
 
@@ -157,58 +154,10 @@ def _s3(read: _Reader) -> S3Config | None:
             read.problems.append("BUCKET_ENDPOINT_URL names no bucket and S3_BUCKET is not set; set S3_BUCKET")
             return None
     if bucket is None or not is_bucket_name(bucket):
-        read.problems.append(f"S3_BUCKET is not the name of a bucket; {BUCKET_NAME_ALLOWED}")
+        read.problems.append(f"S3_BUCKET is not the name of a bucket; use {BUCKET_NAME_ALLOWED}")
         return None
     key, secret = keys or (None, None)
     token = read.text("AWS_SESSION_TOKEN") if keys and keys is aws_keys else None
     return S3Config(
         bucket=bucket, access_key_id=key, secret_access_key=secret, session_token=token, endpoint_url=endpoint, **common
     )
-
-
-def s3_from_job(raw: object, base: S3Config | None) -> S3Config | None:
-    """The S3 configuration of one job: its top-level ``s3Config`` where it has one, else the endpoint's (``base``).
-
-    A job's own bucket keeps the endpoint's prefix, path style, expiry and timeout; the region only if the service is the same.
-
-    Raises:
-        InputError: when ``s3Config`` is there but incomplete or malformed.
-    """
-    if raw is None:
-        return base
-    if not isinstance(raw, Mapping):
-        raise _job_s3_error("s3Config", "is not an object")
-    for name, value in raw.items():
-        if name not in _JOB_S3_FIELDS:
-            near = difflib.get_close_matches(str(name), _JOB_S3_FIELDS, n=1)
-            raise _job_s3_error(f"s3Config.{str(name)[:_SHOWN_CHARS]}", "is unknown", *near)
-        if value is not None and not isinstance(value, str):
-            raise _job_s3_error(f"s3Config.{name}", "is not text")
-    values = {name: (raw.get(name) or "").strip() for name in _JOB_S3_FIELDS}
-    for name in ("accessId", "accessSecret", "bucketName"):
-        if not values[name]:
-            raise _job_s3_error(f"s3Config.{name}", "is missing")
-    bucket, endpoint = values["bucketName"], None
-    if not is_bucket_name(bucket):
-        raise _job_s3_error("s3Config.bucketName", f"is not the name of a bucket ({BUCKET_NAME_ALLOWED})")
-    if values["endpointUrl"]:
-        endpoint = service_url(values["endpointUrl"])
-        if endpoint is None:
-            raise _job_s3_error("s3Config.endpointUrl", "is not the URL of a service, like https://s3.example.com")
-        if split_bucket_url(endpoint)[1] == bucket:
-            endpoint = split_bucket_url(endpoint)[0]
-    base = base or S3Config(bucket=bucket)
-    return replace(
-        base,
-        bucket=bucket,
-        access_key_id=values["accessId"],
-        secret_access_key=values["accessSecret"],
-        session_token=None,
-        region=base.region if endpoint == base.endpoint_url else None,
-        endpoint_url=endpoint,
-    )
-
-
-def _job_s3_error(name: str, wrong: str, *near: str) -> InputError:
-    hint = f"did you mean {near[0]}?" if near else f"s3Config takes {_JOB_S3_ALLOWED}."
-    return InputError(f"{name} {wrong}; {hint}", field=name, allowed=_JOB_S3_ALLOWED)

@@ -85,7 +85,7 @@ def long(runner: asyncio.Runner) -> None:
 
     model, task, settings = load(), probe.task, load_settings()
     ask(runner, "Warm up.")
-    request = parse_job({"input": {"text": task.text, "nfe_step": task.nfe_step, "seed": task.seed}}, settings)
+    request = parse_job({"input": {"text": task.text, "nfe_step": task.nfe_step, "seed": task.seed}}, settings).request
     assert isinstance(request, TtsRequest)
     clip = obtain_reference(request, Job(settings), ReferenceCache(1))
     options = SpeechOptions.of(request, task.seed)

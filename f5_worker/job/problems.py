@@ -1,18 +1,17 @@
-"""How a job input is refused: which field, what is wrong with it and what is allowed, in words that fit an answer and a log.
+"""What is wrong with a job: which field, how, and what is allowed, in words that fit an answer and a log.
 
-Nothing long or private is quoted: texts, base64, and the query and the login in a URL.
+Nothing long or private is quoted: texts, base64, the query and the login in a URL, and nothing at all of credentials.
 """
 
 import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -20,6 +19,9 @@ from f5_worker.errors import InputError
 from f5_worker.settings import Settings
 
 _PRIVATE_FIELDS = frozenset({"input", "text", "ref_text", "ref_audio_base64", "voice_base64"})
+S3_FIELD = "s3Config"
+"""The job's field beside ``input``; those in it are named ``s3Config.NAME``."""
+_SHOWN_S3_FIELDS = frozenset({f"{S3_FIELD}.bucketName"})
 _SHOWN_PROBLEMS = 20
 _SHOWN_CHARS = 40
 _SCANNED_CHARS = 10_000  # of a value that is shortened to the above: a login or a query may begin far in
@@ -40,22 +42,22 @@ class Problem:
     def of_value(cls, field: str, wrong: str, value: object, allowed: str, names: Iterable[str] = ()) -> "Problem":
         """``field`` has a value that ``wrong`` says something about ("is too long"); ``names`` may have been meant."""
         near = nearest(value, names)
-        mend = f"did you mean {near}? Use" if near else "use"
+        fix = f"did you mean {near}? Use" if near else "use"
         subject, shown = _shown(field, value, private=field in _PRIVATE_FIELDS)
-        return cls(field, f"{subject} {wrong}; {mend} {allowed}.", shown, allowed, near)
+        return cls(field, f"{subject} {wrong}; {fix} {allowed}.", shown, allowed, near)
 
 
-def wrong_value(what: str) -> PydanticCustomError:
+def value_error(what: str) -> PydanticCustomError:
     """For a field's validator: what is wrong with the value, to follow the field's name ("is too long")."""
     return PydanticCustomError("worker_value", "{what}", {"what": what})
 
 
-def wrong_fields(field: str, sentence: str, allowed: str) -> PydanticCustomError:
+def field_error(field: str, sentence: str, allowed: str) -> PydanticCustomError:
     """For any validator: a whole sentence, the field to blame, and what is allowed."""
     return PydanticCustomError("worker_fields", "{what}", {"what": sentence, "field": field, "allowed": allowed})
 
 
-def refusal(problems: Sequence[Problem]) -> InputError:
+def input_error(problems: Sequence[Problem]) -> InputError:
     """The error for a job: the first problem, and all of them in ``details["problems"]``."""
     first, more = problems[0], len(problems) - 1
     sentences = [problem.sentence for problem in problems[:_SHOWN_PROBLEMS]]
@@ -72,38 +74,43 @@ def refusal(problems: Sequence[Problem]) -> InputError:
     )
 
 
-def unknown_fields(raw: Mapping[Any, Any], endpoint: str, models: Mapping[str, type[BaseModel]]) -> list[Problem]:
-    """One problem for each field that ``endpoint`` does not have, with the likely name, or the endpoint that has it."""
-    fields = models[endpoint].model_fields
+def unknown_fields(
+    raw: Mapping[Any, Any], fields: Collection[str], whole: str, others: Mapping[str, Collection[str]], prefix: str = ""
+) -> list[Problem]:
+    """One problem for each name in ``raw`` that is not among the ``fields`` of ``whole`` (an endpoint, or s3Config).
+
+    It is told with the likely name, or with the one of the ``others`` (fields by endpoint) that has it.
+    """
     allowed = ", ".join(fields)
     problems: list[Problem] = []
     for name, value in raw.items():
         if name in fields:
             continue
-        field = str(brief(name))
+        field = f"{prefix}{brief(name)}"
         subject, shown = _shown(field, value, private=True)
         owner = near = None
         if len(problems) < _SHOWN_PROBLEMS:  # looking for names takes time, and the rest is not shown
-            owner = next((other for other, model in models.items() if name in model.model_fields), None)
+            owner = next((other for other, its_fields in others.items() if name in its_fields), None)
             near = None if owner else nearest(name, fields)
-        mend = f"did you mean {near}?" if near else f"it belongs to the endpoint {owner}." if owner else "leave it out."
-        sentence = f"{subject} is not a field of {endpoint}; {mend} Allowed: {allowed}."
+        fix = f"did you mean {near}?" if near else f"it belongs to the endpoint {owner}." if owner else "leave it out."
+        sentence = f"{subject} is not a field of {whole}; {fix} Allowed: {allowed}."
         problems.append(Problem(field, sentence, shown, allowed, near))
     return problems
 
 
 def invalid_field(
-    error: ErrorDetails, fields: Mapping[str, FieldInfo], values: Mapping[str, Any], settings: Settings
+    error: ErrorDetails, fields: Mapping[str, FieldInfo], values: Mapping[str, Any], settings: Settings, prefix: str = ""
 ) -> Problem:
-    """One of pydantic's errors on a model with ``fields``, in our words."""
+    """One of pydantic's errors on a model with ``fields``, in our words; ``prefix`` says where in the job the model lies."""
     context = error.get("ctx", {})
     name = str(error["loc"][0] if error["loc"] else context["field"])
-    value, allowed = values.get(name), _allowed(fields[name], settings)
+    field, value, allowed = f"{prefix}{name}", values.get(name), _allowed(fields[name], settings)
     match error["type"]:
         case "worker_fields":
-            return Problem(name, context["what"], brief(value, private=name in _PRIVATE_FIELDS), context["allowed"])
+            shown = _shown(field, value, private=field in _PRIVATE_FIELDS)[1]
+            return Problem(field, context["what"], shown, context["allowed"])
         case "missing":
-            return Problem(name, f"{name} is missing; send {allowed}.", None, allowed)
+            return Problem(field, f"{field} is missing; send {allowed}.", None, allowed)
         case "worker_value":
             wrong = context["what"]
         case "finite_number":
@@ -114,7 +121,7 @@ def invalid_field(
             wrong = "has the wrong type"
         case _:
             wrong = "is not allowed"
-    return Problem.of_value(name, wrong, value, allowed, _choices(fields[name].annotation))
+    return Problem.of_value(field, wrong, value, allowed, _choices(fields[name].annotation))
 
 
 def nearest(value: object, names: Iterable[str]) -> str | None:
@@ -149,6 +156,9 @@ def brief(value: object, *, private: bool = False) -> str | float | None:
 
 def _shown(field: str, value: object, *, private: bool) -> tuple[str, str | float | None]:
     """A field with its value for a sentence (without it where that is private), and the value alone for the details."""
+    if field.startswith(S3_FIELD) and field not in _SHOWN_S3_FIELDS:
+        # A number may be the credential itself, and an endpoint's URL may hold it in any malformed way.
+        return field, None if value is None else f"<{type(value).__name__}>"
     shown = brief(value, private=private)
     hidden = private and isinstance(value, str)
     return field if hidden else f"{field}={json.dumps(shown, ensure_ascii=False)}", shown

@@ -27,7 +27,7 @@ def split_text(text: str, seconds: Callable[[str], float], max_seconds: float) -
     """Split ``text`` into chunks that each take at most ``max_seconds`` to speak.
 
     Nothing is lost: the chunks are consecutive slices of ``text``, less the white space between them. Each has a letter or a
-    digit. A text that fits is one chunk, unchanged; a blank one is none.
+    digit. A text that fits is one chunk, unchanged; a blank one gives no chunk.
 
     Args:
         text: cleaned (``clean_text``) and speakable (``is_speakable``).

@@ -207,7 +207,7 @@ def _read_sidecars(config: S3Config, names: Iterable[str]) -> dict[str, _Sidecar
 
 
 def _sidecar_bytes(config: S3Config, name: str) -> bytes | StorageError | None:
-    """The sidecar's bytes, ``None`` if there is none, or why they cannot be read: a transcript is worth no failed job."""
+    """The sidecar's bytes, ``None`` if there is none, or why they could not be read: a transcript is worth no failed job."""
     try:
         return s3_utils.get_bytes(config, _sidecar_key(name), _MAX_SIDECAR_BYTES)
     except StorageNotFoundError:

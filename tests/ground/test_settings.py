@@ -1,4 +1,4 @@
-"""The environment, a job's own S3 configuration, the error tree and the log lines."""
+"""The environment, the error tree and the log lines."""
 
 import inspect
 import json
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from f5_worker import errors, log
-from f5_worker.errors import CudaBrokenError, InputError, SettingsError, WorkerError
+from f5_worker.errors import CudaBrokenError, SettingsError, WorkerError
 from f5_worker.s3_config import S3Config
-from f5_worker.settings import Settings, load_settings, s3_from_job
+from f5_worker.settings import Settings, load_settings
 
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 AWS = {"S3_BUCKET": "voices", **AWS_KEYS}
@@ -24,7 +24,6 @@ R2 = "https://acc.r2.cloudflarestorage.com"
 R2_URL = f"{R2}/bkt"
 AWS_HOST = "https://s3.eu-west-1.amazonaws.com"
 AWS_URL = "https://bkt.s3.eu-west-1.amazonaws.com"
-JOB_S3: dict[Any, Any] = {"accessId": "jkey", "accessSecret": "jsecret", "bucketName": "jobs"}
 
 
 def s3(environment: Mapping[str, str]) -> S3Config:
@@ -222,65 +221,6 @@ def test_s3_settings_that_cannot_work(environment: dict[str, str], problem: str)
 def test_credentials_are_never_shown() -> None:
     settings = load_settings({**AWS, "AWS_SESSION_TOKEN": "token"})
     assert not re.search(r"secret|token|'key'", repr(settings).replace("secret_access_key", ""))
-
-
-# --- A job's own S3 ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("base", [None, S3Config(bucket="b", access_key_id="key")])
-def test_a_job_without_s3config_uses_the_endpoints(base: S3Config | None) -> None:
-    assert s3_from_job(None, base) is base
-
-
-def test_a_jobs_own_s3_wins_and_keeps_what_is_the_endpoints() -> None:
-    base = s3({**AWS, "AWS_SESSION_TOKEN": "t", "AWS_REGION": "eu-west-1", "S3_PREFIX": "p", "S3_URL_EXPIRES": "60"})
-    config = s3_from_job(JOB_S3, base)
-    assert config == S3Config(
-        bucket="jobs", access_key_id="jkey", secret_access_key="jsecret", region="eu-west-1", prefix="p", url_expires=60
-    )
-
-
-@pytest.mark.parametrize(
-    ("given_url", "endpoint"),
-    [
-        (None, None),
-        ("", None),
-        (f"{R2}/", R2),
-        (f"{R2}/jobs", R2),
-        ("https://jobs.s3.us-west-2.amazonaws.com", "https://s3.us-west-2.amazonaws.com"),
-        ("https://other.s3.us-west-2.amazonaws.com", "https://other.s3.us-west-2.amazonaws.com"),
-    ],
-)
-def test_a_jobs_own_endpoint_url(given_url: str | None, endpoint: str | None) -> None:
-    config = s3_from_job({**JOB_S3, "endpointUrl": given_url}, S3Config(bucket="b", region="eu-west-1"))
-    assert config is not None
-    assert config.endpoint_url == endpoint
-    assert config.region == ("eu-west-1" if endpoint is None else None), "another service has another region"
-
-
-@pytest.mark.parametrize(
-    ("raw", "field", "message"),
-    [
-        ("text", "s3Config", "s3Config is not an object"),
-        ([], "s3Config", "s3Config is not an object"),
-        ({}, "s3Config.accessId", "accessId is missing"),
-        ({**JOB_S3, "accessSecret": " "}, "s3Config.accessSecret", "accessSecret is missing"),
-        ({**JOB_S3, "bucketName": None}, "s3Config.bucketName", "bucketName is missing"),
-        ({**JOB_S3, "bucketName": "a/b"}, "s3Config.bucketName", "bucketName is not the name of a bucket"),
-        ({**JOB_S3, "accessId": 5}, "s3Config.accessId", "accessId is not text"),
-        ({**JOB_S3, "endpointURL": R2}, "s3Config.endpointURL", "is unknown; did you mean endpointUrl?"),
-        ({**JOB_S3, 5: "x"}, "s3Config.5", "is unknown; s3Config takes accessId"),
-        ({**JOB_S3, "endpointUrl": "s3.example.com"}, "s3Config.endpointUrl", "is not the URL of a service"),
-        ({**JOB_S3, "endpointUrl": "http://[::1"}, "s3Config.endpointUrl", "is not the URL of a service"),
-        ({**JOB_S3, "endpointUrl": "https://u:jsecret@h"}, "s3Config.endpointUrl", "is not the URL of a service"),
-    ],
-)
-def test_a_jobs_own_s3_is_refused_by_field(raw: Any, field: str, message: str) -> None:
-    with pytest.raises(InputError) as caught:
-        s3_from_job(raw, None)
-    assert caught.value.details["field"] == field
-    assert message in caught.value.message
-    assert "jsecret" not in json.dumps(caught.value.answer())
 
 
 # --- The error tree ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args
@@ -14,26 +16,16 @@ from pydantic import BaseModel, ValidationError
 
 from f5_worker.errors import InputError
 from f5_worker.job.request import (
-    DeleteVoiceRequest,
     DownloadRequest,
-    HealthRequest,
-    ListVoicesRequest,
     Request,
     TtsRequest,
-    UploadRequest,
     parse_job,
 )
 from f5_worker.settings import Settings
+from tests import REPOSITORY
 
 JOB_ID = "0b5f2f0e-3a4c-4d5e-8f60-718293a4b5c6"
-MODELS: Mapping[str, type[Request]] = {
-    "tts": TtsRequest,
-    "upload": UploadRequest,
-    "list_voices": ListVoicesRequest,
-    "delete_voice": DeleteVoiceRequest,
-    "download": DownloadRequest,
-    "health": HealthRequest,
-}
+MODELS: Mapping[str, type[Request]] = {model.model_fields["endpoint"].default: model for model in get_args(Request)}
 # The least that each endpoint takes.
 LEAST: Mapping[str, Mapping[str, Any]] = {
     "tts": {"text": "Hello."},
@@ -65,13 +57,18 @@ TTS_DEFAULTS: Mapping[str, Any] = {
 
 
 def parse(fields: object, settings: Settings | None = None) -> Request:
-    return parse_job({"id": "job-1", "input": fields}, settings or Settings())
+    return parse_job({"id": "job-1", "input": fields}, settings or Settings()).request
 
 
 def refused(fields: object, settings: Settings | None = None) -> InputError:
     """The refusal of ``fields``, after the checks that every refusal must pass."""
+    return refused_job({"input": fields}, settings)
+
+
+def refused_job(job: Any, settings: Settings | None = None) -> InputError:
+    """The same of a whole job."""
     with pytest.raises(InputError) as caught:
-        parse(fields, settings)
+        parse_job(job, settings or Settings())
     error = caught.value
     details = error.details
     assert {"field", "value", "allowed", "problems"} <= set(details)
@@ -101,8 +98,9 @@ def test_each_endpoint_takes_its_least_input(endpoint: str) -> None:
     assert request.endpoint == endpoint
 
 
-def test_request_is_the_union_of_the_endpoints() -> None:
-    assert set(get_args(Request)) == set(MODELS.values())
+def test_each_model_has_an_endpoint_of_its_own() -> None:
+    assert list(MODELS) == list(LEAST)
+    assert all(get_args(model.model_fields["endpoint"].annotation) == (name,) for name, model in MODELS.items())
 
 
 @pytest.mark.parametrize(
@@ -433,3 +431,14 @@ def test_no_refusal_quotes_the_text(text: str, name: str) -> None:
         answer = json.dumps(refused({**fields, "endpoint": endpoint}).answer(), ensure_ascii=False)
         if name in ("text", "ref_text", "ref_audio_base64", "voice_base64") or endpoint == "health":
             assert text not in answer
+
+
+def test_a_request_is_checked_without_http_s3_and_numbers() -> None:
+    code = (
+        "import sys\n"
+        "from f5_worker.job.request import parse_job\n"
+        "heavy = {'requests', 'urllib3', 'runpod', 'boto3', 's3_utils', 'numpy', 'torch', 'soundfile'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == "[]"

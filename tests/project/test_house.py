@@ -83,3 +83,8 @@ def test_packages_hold_a_docstring_only_and_the_map_names_them_all() -> None:
         assert isinstance(body[0], ast.Expr), init
         if init.parent.name != "f5_worker":
             assert f"{init.parent.name}/" in (f5_worker.__doc__ or "")
+
+
+def test_no_room_grows_past_what_one_sitting_reads() -> None:
+    files = [path for pattern in ("*.py", "f5_worker/**/*.py", "bootstrap/*.py") for path in REPOSITORY.glob(pattern)]
+    assert {path.name: lines for path in files if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 320} == {}

@@ -1,0 +1,157 @@
+"""The types of a request's fields: what a value becomes, and what is wrong with it. Pure functions."""
+
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+
+from f5_worker.errors import InputError
+from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
+from f5_worker.job.problems import field_error, value_error
+from f5_worker.s3_config import is_bucket_name
+from f5_worker.settings import Settings
+from f5_worker.text.clean import clean_text, is_speakable
+from f5_worker.urls import host_of, service_url
+
+MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
+MAX_URL_CHARS = 8_192
+_OLD_TIMING_METHODS = {"whisperx": "forced_alignment"}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _settings(info: ValidationInfo) -> Settings:
+    return info.context if isinstance(info.context, Settings) else Settings()
+
+
+def _valid_unicode(value: str) -> str:
+    if found := _SURROGATE.search(value):
+        raise value_error(f"is not valid Unicode: half a character (a lone surrogate) stands at position {found.start() + 1}")
+    return value
+
+
+def _text(value: str, info: ValidationInfo) -> str:
+    limit = _settings(info).max_text_chars
+    text = clean_text(_valid_unicode(value))
+    if not text:
+        raise value_error("is empty")
+    if len(text) > limit:
+        raise value_error(f"has {len(text):,} characters, more than the {limit:,} allowed")
+    if not is_speakable(text):
+        raise value_error("has nothing that can be spoken")
+    return text
+
+
+def _ref_text(value: str | None) -> str | None:
+    """Blank counts as absent, as in F5-TTS: the clip is transcribed."""
+    text = clean_text(_valid_unicode(value or ""))
+    if not text:
+        return None
+    if len(text) > MAX_REF_TEXT_CHARS:
+        raise value_error(f"has {len(text):,} characters, more than a reference clip can hold")
+    if not is_speakable(text):
+        raise value_error("has nothing that can be spoken")
+    return text
+
+
+def _url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    value = _valid_unicode(value).strip()
+    if host_of(value) is None:
+        raise value_error("is not an http(s) URL")
+    if len(value) > MAX_URL_CHARS:
+        raise value_error("is too long")
+    return value
+
+
+def _local_voice(value: str | None) -> str | None:
+    if value is None or "://" in value:
+        return _url(value)
+    return _stored_name(value)
+
+
+def _stored_name(value: str) -> str:
+    """A name to look up: the store also holds names that the earlier system did not check (``names.py``)."""
+    name = _valid_unicode(value).strip()
+    if not name:
+        raise value_error("is empty")
+    if len(name) > MAX_NAME_CHARS:
+        raise value_error("is too long")
+    if not is_plain(name):
+        raise value_error("is not a voice name: it has a slash or a control character")
+    return name
+
+
+def _new_name(value: str) -> str:
+    try:
+        return check_voice_name(_valid_unicode(value))
+    except InputError as error:
+        raise field_error("voice_name", error.message, "a file name like anna.wav") from error
+
+
+def _base64(value: str | None) -> str | None:
+    """Decoding is left to where the clip is fetched; it runs in a thread."""
+    if value is not None and not value.strip():
+        raise value_error("is empty")
+    return value
+
+
+def _job_id(value: str) -> str:
+    if not _UUID.fullmatch(value.lower()):
+        raise value_error("is not a UUID")
+    return value.lower()
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _timing_method(value: object) -> object:
+    value = _lower(value)
+    if value == "google":
+        raise value_error("is no longer offered")
+    return _OLD_TIMING_METHODS.get(value, value) if isinstance(value, str) else value
+
+
+def _no_word_timings_yet(value: bool) -> bool:
+    if value:
+        raise field_error(
+            "return_word_timings",
+            "return_word_timings=true is not available in this version; leave it out, the answer's chunks have exact times.",
+            "false",
+        )
+    return value
+
+
+def _bucket_name(value: str) -> str:
+    if not is_bucket_name(value):
+        raise value_error("is not the name of a bucket")
+    return value
+
+
+def _service_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if (url := service_url(_valid_unicode(value))) is None:
+        raise value_error("is not the URL of a service")
+    return url
+
+
+SpokenText: TypeAlias = Annotated[str, AfterValidator(_text)]
+Transcript: TypeAlias = Annotated[str | None, AfterValidator(_ref_text)]
+Url: TypeAlias = Annotated[str | None, AfterValidator(_url)]
+NameOrUrl: TypeAlias = Annotated[str | None, AfterValidator(_local_voice)]
+StoredName: TypeAlias = Annotated[str, AfterValidator(_stored_name)]
+NewName: TypeAlias = Annotated[str, AfterValidator(_new_name)]
+Base64: TypeAlias = Annotated[str | None, AfterValidator(_base64)]
+JobId: TypeAlias = Annotated[str, AfterValidator(_job_id)]
+Credential: TypeAlias = Annotated[str, AfterValidator(_valid_unicode)]
+BucketName: TypeAlias = Annotated[str, AfterValidator(_bucket_name)]
+ServiceUrl: TypeAlias = Annotated[str | None, AfterValidator(_service_url)]
+
+AnyCase = BeforeValidator(_lower)
+"""For choices, which are not case sensitive."""
+AnyTimingMethod = BeforeValidator(_timing_method)
+"""Also the names of earlier versions."""
+NotYetTrue = AfterValidator(_no_word_timings_yet)
