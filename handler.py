@@ -6,6 +6,7 @@ speech loads the model. What goes wrong with a job becomes its answer, in one pl
 
 import asyncio
 import os
+import sys
 import threading
 import traceback
 from collections import deque
@@ -13,9 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from f5_worker import log, sdk
+from f5_worker import log, sdk, streams
 from f5_worker.errors import JobStopped, WorkerError
+from f5_worker.job.answer import valid_answer
 from f5_worker.job.context import Job, Stop
+from f5_worker.loop import in_thread, serve
 from f5_worker.resources import Resources
 
 if TYPE_CHECKING:
@@ -160,7 +163,7 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
     stop = Stop()
     token = log.current_job_id.set(job.get("id"))
     try:
-        answer = await asyncio.to_thread(_last_part, job, stop)
+        answer = valid_answer(await in_thread(_last_part, job, stop))
     except asyncio.CancelledError:
         stop.set()
         resources.jobs["stopped"] += 1
@@ -209,6 +212,7 @@ def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
 
 def main() -> None:
     """Start the job loop; nothing that is broken keeps it from starting."""
+    streams.never_fail()
     for problem in sdk.problems:
         log.warn(problem)
     if resources.settings_error is not None:
@@ -217,7 +221,11 @@ def main() -> None:
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
-    sdk.runpod.serverless.start({"handler": handler})
+    serve(handler, restart=resources.settings.on_runpod)
+    if resources.settings.on_runpod:
+        # Every job is answered, but a thread that hangs in an import or a connection would hold the exit up.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 if __name__ == "__main__":

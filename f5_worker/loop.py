@@ -1,0 +1,217 @@
+"""The SDK's job loop, with what it lacks: a result is posted until it arrives, and neither a stop nor a shutdown loses a job.
+
+The SDK tries a post again after a 5xx alone, so a dropped connection costs the answer; a poll that is open at SIGTERM takes one
+more job that nobody runs; a stop that comes before its job has begun is forgotten, or leaves a place occupied for ever.
+"""
+
+import asyncio
+import contextvars
+import functools
+import mmap
+import multiprocessing
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from f5_worker import log
+from f5_worker.sdk import JobScaler, rp_http, rp_job, rp_scale, runpod, worker_state
+
+T = TypeVar("T")
+
+_HEADERS = {"charset": "utf-8", "Content-Type": "application/x-www-form-urlencoded"}  # as the SDK sends them
+_TRY_AGAIN = {408, 425, 429}
+_POST_SECONDS = 60.0
+_POST_TRIES = 12
+_REFUSED_TRIES = 3  # of a 4xx: it may be a gateway's hiccup, but a body that is refused stays so
+_RESTART_PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
+
+
+def serve(handler: Callable[[dict[str, Any]], Any], *, restart: bool) -> None:
+    """Run the SDK until it is told to end. With ``restart``, it is started again where it fails: no failure ends the worker."""
+    rp_http._transmit = post_result
+    rp_scale.JobScaler = Scaler  # the SDK makes its own, and offers no other way
+    _use_a_mirror_that_works()
+    pauses = iter(_RESTART_PAUSES)
+    while True:
+        try:
+            runpod.serverless.start({"handler": handler})
+            return
+        except Exception as error:
+            if not restart:
+                raise
+            pause = next(pauses, _RESTART_PAUSES[-1])
+            log.error(f"The job loop ended with {type(error).__name__}: {error}; it starts again in {pause:g} s")
+            time.sleep(pause)
+
+
+async def in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """``function`` in a daemon thread of its own, with the context of the caller.
+
+    ``asyncio.to_thread`` has a pool, which a few threads that wait for a slow server fill, and which an exit waits for.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]  # without an error there is one, which may be None itself
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        outcome: tuple[T | None, BaseException | None]
+        try:
+            outcome = context.run(function, *arguments), None
+        except BaseException as error:  # noqa: BLE001 - the waiting task raises it
+            outcome = None, error
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=run, name="job", daemon=True).start()
+    return await future
+
+
+async def post_result(session: ClientSession, url: str, body: str) -> None:
+    """Post until the platform has it: a dozen tries in a minute, after any broken connection, 408, 425, 429 and 5xx.
+
+    Raises:
+        aiohttp.ClientError: the last one, when the platform never took it.
+    """
+    data, deadline = body.encode(), time.monotonic() + _POST_SECONDS
+    for attempt, pause in enumerate(_pauses(), 1):
+        try:
+            timeout = ClientTimeout(total=max(5.0, deadline - time.monotonic()))
+            async with session.post(url, data=data, headers=_HEADERS, timeout=timeout) as response:
+                response.raise_for_status()
+                return  # its body says nothing
+        except (ClientError, OSError, TimeoutError) as error:
+            status = getattr(error, "status", None)
+            refused = status is not None and status < 500 and status not in _TRY_AGAIN
+            if attempt >= (_REFUSED_TRIES if refused else _POST_TRIES) or time.monotonic() + pause > deadline:
+                if isinstance(error, ClientError):
+                    raise
+                raise ClientError(f"{type(error).__name__} while the result was posted") from error
+            log.warn(f"The result was not taken ({status or type(error).__name__}); it is posted again in {pause:.1f} s")
+        await asyncio.sleep(pause)
+
+
+def _pauses() -> Iterator[float]:
+    pause = 0.25
+    while True:
+        yield pause * random.uniform(0.8, 1.2)
+        pause = min(pause * 2, 8.0)
+
+
+class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
+    """The SDK's loops. Shutdown ends the open poll, and what it brought in that moment is still run; early stops count."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._taking: asyncio.Future[None] | None = None
+        self._stopped_early: set[str] = set()
+        self._fetch: Callable[..., Any] = rp_scale.get_job
+        self._handle: Callable[..., Any] = rp_scale.handle_job
+        self.jobs_fetcher, self.jobs_handler = self._fetch_until_shutdown, self._handle_unless_stopped
+        self.stop_signals_fetcher = functools.partial(self._until_shutdown, rp_job.get_stop_signals)
+
+    async def run(self) -> None:
+        """Until shutdown."""
+        self._loop = asyncio.get_running_loop()
+        self._taking = self._loop.create_future()
+        await super().run()
+
+    def kill_worker(self) -> None:
+        """Begin the shutdown. Called by signal handlers too, which do not wake the loop by themselves."""
+        super().kill_worker()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: None)
+
+    async def get_jobs(self, session: ClientSession) -> None:
+        """Take jobs until shutdown."""
+        try:
+            await super().get_jobs(session)
+        finally:
+            if self._taking is not None and not self._taking.done():
+                self._taking.set_result(None)
+
+    async def run_jobs(self, session: ClientSession) -> None:
+        """Run what is taken; after the shutdown has begun, also what the last poll brought."""
+        await super().run_jobs(session)
+        assert self._taking is not None
+        await self._taking
+        await super().run_jobs(session)
+
+    async def stop_job(self, job_id: str) -> bool:
+        """Stop a job that runs, or one that waits to be run."""
+        await asyncio.sleep(0)  # a task that is cancelled before its first step never gives its place back
+        if await super().stop_job(job_id):
+            return True
+        if self.job_progress.get(job_id) is None:
+            return False
+        self._stopped_early.add(job_id)
+        return True
+
+    async def _handle_unless_stopped(self, session: ClientSession, config: dict[str, Any], job: dict[str, Any]) -> None:
+        if job["id"] in self._stopped_early:
+            self._stopped_early.discard(job["id"])
+            raise asyncio.CancelledError
+        await self._handle(session, config, job)
+
+    async def _fetch_until_shutdown(self, session: ClientSession, count: int) -> list[dict[str, Any]] | None:
+        jobs: list[dict[str, Any]] | None = await self._until_shutdown(self._fetch, session, count)
+        return jobs
+
+    async def _until_shutdown(self, poll: Callable[..., Any], *arguments: object) -> Any:
+        """What ``poll`` brings, or nothing once the shutdown begins."""
+        tasks = [asyncio.ensure_future(poll(*arguments)), asyncio.ensure_future(self._shutdown_event.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return tasks[0].result() if tasks[0].done() else []
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _use_a_mirror_that_works() -> None:
+    """The SDK shows its jobs to the process that pings through semaphores, which a full or read-only /dev/shm cannot have."""
+    try:
+        multiprocessing.Array("c", 8)
+    except OSError as error:
+        log.warn(f"/dev/shm cannot be used ({error.strerror}); give the container a larger --shm-size if jobs fail")
+        mirror = functools.partial(worker_state.PingJobMirror, ctx=_AnonymousMemory())
+        worker_state.PingJobMirror = mirror
+
+
+class _AnonymousMemory:
+    """Stands for ``multiprocessing`` where ``PingJobMirror`` makes its array: shared with a forked process, and no file."""
+
+    def Array(self, _code: str, size: int) -> "_SharedBytes":  # noqa: N802 - multiprocessing's name
+        return _SharedBytes(size)
+
+
+class _SharedBytes:
+    """``value`` as of a ``multiprocessing`` array of characters. One process writes; the next ping mends a torn reading."""
+
+    def __init__(self, size: int) -> None:
+        self._memory = mmap.mmap(-1, size)
+        self._lock = threading.Lock()
+
+    def get_lock(self) -> threading.Lock:
+        return self._lock
+
+    @property
+    def value(self) -> bytes:
+        return self._memory[:].split(b"\0", 1)[0]
+
+    @value.setter
+    def value(self, data: bytes) -> None:
+        self._memory[: len(data) + 1] = data + b"\0"

@@ -1,0 +1,139 @@
+"""The job loop under a failing job API: no answer is lost, no stop and no shutdown loses or keeps a job."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import runpod
+
+from f5_worker.sdk import prepare_sdk_environment
+from tests import REPOSITORY
+from tests.support.job_api import JobApi
+from tests.support.processes import WorkerProcess
+
+HEALTH = {"endpoint": "health"}
+
+
+@pytest.mark.parametrize("breaks", [(None, 429, 500, 503, 408, None), (400, 400), (502,) * 5], ids=str)
+def test_an_answer_is_posted_until_it_is_taken(environment: dict[str, str], tmp_path: Path, breaks: tuple[int | None]) -> None:
+    with JobApi() as api, WorkerProcess(api, env=environment, cwd=tmp_path):
+        api.first_poll()
+        api.break_posts(*breaks)
+        job_id = api.submit(HEALTH)
+        assert api.result(job_id)["output"]["jobs"]["completed"] == 0
+        assert [attempt.status for attempt in api.attempts(job_id)] == [*breaks, 200]
+
+
+def test_what_cannot_be_encoded_is_answered_too(environment: dict[str, str], tmp_path: Path) -> None:
+    with JobApi() as api, WorkerProcess(api, env=environment, cwd=tmp_path):
+        job_id = api.submit(HEALTH, s3Config={"\ud800": "x"})
+        assert "s3Config" in api.result(job_id)["error"]
+
+
+def test_sigterm_ends_an_open_poll_and_what_is_handed_out_later_stays_in_the_queue(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with JobApi(hold=60) as api, WorkerProcess(api, env=environment, cwd=tmp_path) as worker:
+        api.first_poll()
+        worker.sigterm()
+        assert worker.wait() == 0
+        job_id = api.submit(HEALTH)
+        assert api.try_result(job_id, 1) is None
+        with WorkerProcess(api, env=environment | {"RUNPOD_POD_ID": "worker-2"}, cwd=tmp_path):
+            assert "output" in api.result(job_id)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RUNPOD_PING_INTERVAL",
+        "RUNPOD_REALTIME_PORT",
+        "RUNPOD_REALTIME_CONCURRENCY",
+        "RUNPOD_MIN_MEMORY_GB",
+        "RUNPOD_GPU_TEST_TIMEOUT",
+        "RUNPOD_NETWORK_CHECK_TIMEOUT",
+        "RUNPOD_LOG_LEVEL",
+        "UVICORN_LOG_LEVEL",
+    ],
+)
+@pytest.mark.parametrize("value", ["abc", "", "nan", "-1"])
+def test_values_that_only_the_sdk_reads_are_dropped_and_told(name: str, value: str) -> None:
+    variables = {name: value}
+    problems = prepare_sdk_environment(variables)
+    assert variables.get(name) in (None, "INFO")
+    assert name in problems[0]
+
+
+def test_every_number_the_sdk_reads_from_the_environment_is_checked() -> None:
+    read = re.compile(r"(?:int|float)\(\s*os\.(?:environ\.get|getenv)\(\s*[\"'](\w+)")
+    serverless = Path(runpod.__file__).parent / "serverless"
+    names = {name for path in serverless.rglob("*.py") for name in read.findall(path.read_text(encoding="utf-8"))}
+    assert "RUNPOD_PING_INTERVAL" in names
+    assert [name for name in sorted(names) if not prepare_sdk_environment({name: "abc"})] == []
+
+
+@pytest.mark.parametrize("broken", ["closed", "reader gone", "full"])
+def test_a_log_that_cannot_be_written_ends_nothing(environment: dict[str, str], broken: str) -> None:
+    redirect = {"closed": ">&- 2>&- <&-", "full": ">/dev/full 2>&1", "reader gone": "> >(exit 0) 2>&1"}[broken]
+    command = ["bash", "-c", f'exec "{sys.executable}" handler.py {redirect}']
+    with JobApi() as api, WorkerProcess(api, env=environment, cwd=REPOSITORY, command=command) as worker:
+        assert worker.result(api.submit(HEALTH))["output"]["status"]
+        worker.sigterm()
+        assert worker.wait() == 0
+
+
+def test_a_loop_that_fails_is_started_again(environment: dict[str, str]) -> None:
+    code = """
+import handler
+from f5_worker import loop
+from f5_worker.sdk import runpod
+real = runpod.serverless.start
+def start(config, calls=[]):
+    calls.append(1)
+    if len(calls) < 3:
+        raise OSError("no semaphores")
+    real(config)
+runpod.serverless.start = start
+loop._RESTART_PAUSES = (0.01,)
+handler.main()
+"""
+    command = [sys.executable, "-c", code]
+    with JobApi() as api, WorkerProcess(api, env=environment, cwd=REPOSITORY, command=command) as worker:
+        assert "output" in worker.result(api.submit(HEALTH))
+
+
+def test_a_stop_before_the_job_has_begun_is_kept() -> None:
+    """Through the SDK's own loops, with a fetcher that brings two jobs for one place and a stop for the second."""
+    code = """
+import asyncio, json
+from f5_worker import loop
+from f5_worker.sdk import rp_scale
+ran, waiting = [], ["first", "second", "third"]
+async def fetch(session, count):
+    if not waiting:
+        await asyncio.sleep(3600)
+    job = {"id": waiting.pop(0), "input": {}}
+    if job["id"] == "second":
+        fetch.stopping = asyncio.ensure_future(stop_once_it_is_taken())
+    return [job]
+async def stop_once_it_is_taken():
+    while scaler.job_progress.get("second") is None:
+        await asyncio.sleep(0)
+    assert await scaler.stop_job("second")
+async def handle(session, config, job):
+    ran.append(job["id"])
+    if job["id"] == "third":
+        scaler.kill_worker()
+rp_scale.get_job, rp_scale.handle_job = fetch, handle
+scaler = loop.Scaler({"handler": None})
+async def main():
+    assert not await scaler.stop_job("unknown")
+    await scaler.run()
+asyncio.run(main())
+print(json.dumps([ran, scaler.job_progress.get_job_list()]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+    assert json.loads(done.stdout.splitlines()[-1]) == [["first", "third"], None]
