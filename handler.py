@@ -5,6 +5,8 @@ speech loads the model. What goes wrong with a job becomes its answer, in one pl
 """
 
 import asyncio
+import hashlib
+import json
 import os
 import sys
 import threading
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from f5_worker import log, sdk, streams
+from f5_worker.delivery import workspace
 from f5_worker.errors import JobStopped, WorkerError
-from f5_worker.job.answer import valid_answer
+from f5_worker.job.answer import MAX_ANSWER_BYTES, MAX_SYNC_ANSWER_BYTES, valid_answer
 from f5_worker.job.context import Job, Stop
 from f5_worker.loop import in_thread, serve
 from f5_worker.resources import Resources
+from f5_worker.runtime import memory
+from f5_worker.settings import Settings
 
 if TYPE_CHECKING:
     from f5_worker.job.request import (
@@ -163,7 +168,9 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
     stop = Stop()
     token = log.current_job_id.set(job.get("id"))
     try:
-        answer = valid_answer(await in_thread(_last_part, job, stop))
+        inline = resources.settings.max_inline_bytes
+        limit = MAX_ANSWER_BYTES if inline <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES
+        answer = valid_answer(await in_thread(_last_part, job, stop), limit)
     except asyncio.CancelledError:
         stop.set()
         resources.jobs["stopped"] += 1
@@ -174,8 +181,14 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+_LONG_SPEECH = 60.0  # seconds
+
+
 def _last_part(raw: Mapping[str, Any], stop: Stop) -> dict[str, Any]:
-    return deque(_parts(raw, stop), maxlen=1).pop()
+    answer = deque(_parts(raw, stop), maxlen=1).pop()
+    if answer.get("duration", 0) > _LONG_SPEECH:
+        memory.trim()
+    return answer
 
 
 def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
@@ -207,7 +220,9 @@ def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
     parsed = parse_job(raw, resources.settings)
     if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
-    yield from ENDPOINTS[parsed.request.endpoint](parsed.request, Job(resources.settings, parsed.s3, stop))
+    job_id, digest = raw.get("id"), hashlib.sha256(json.dumps(raw.get("input"), sort_keys=True).encode()).hexdigest()
+    job = Job(resources.settings, parsed.s3, stop, job_id if isinstance(job_id, str) else None, digest)
+    yield from ENDPOINTS[parsed.request.endpoint](parsed.request, job)
 
 
 def main() -> None:
@@ -217,6 +232,7 @@ def main() -> None:
         log.warn(problem)
     if resources.settings_error is not None:
         log.error(resources.settings_error.message)
+    threading.Thread(target=workspace.sweep, name="sweep", daemon=True).start()
     background = resources.settings.model_loading == "background"
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()

@@ -48,10 +48,10 @@ class ObjectInfo:
 
 
 def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> None:
-    """Store the file at ``path``, in parallel parts when it is large.
+    """Store the file at ``path``, in parallel parts when it is large, and prove that it is there, whole.
 
     Raises:
-        StorageError: after the retries.
+        StorageError: after the retries, or when the server took it and does not have it.
         OSError: the local file cannot be read.
     """
     with _storage_errors(config, key) as client:
@@ -65,6 +65,12 @@ def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> No
         )
         client.upload_file(
             str(path), config.bucket, _full_key(config, key), ExtraArgs={"ContentType": content_type}, Config=transfer
+        )
+    size = path.stat().st_size
+    if (stored := head(config, key).size) != size:
+        raise StorageError(
+            f"{key!r} has {stored:,} bytes in the bucket {config.bucket!r}, but {size:,} were sent; the service lost some, or "
+            "is no S3 service: check the endpoint's URL."
         )
 
 

@@ -13,12 +13,13 @@ ResultKind: TypeAlias = Literal["audio", "timing"]
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """One output format: file extension (no dot), MIME type, and libsndfile's names for it."""
+    """One output format: file extension (no dot), MIME type, libsndfile's names for it, and the most that a second takes."""
 
     extension: str
     content_type: str
     container: str
     subtype: str
+    bytes_per_second: int
     compression_level: float | None = None
 
 
@@ -26,10 +27,10 @@ class AudioFormat:
 # Not Vorbis: libsndfile's encoder crashes the process on long writes.
 FORMATS: Mapping[str, AudioFormat] = MappingProxyType(
     {
-        "wav": AudioFormat("wav", "audio/wav", "WAV", "PCM_16"),
-        "flac": AudioFormat("flac", "audio/flac", "FLAC", "PCM_16"),
-        "mp3": AudioFormat("mp3", "audio/mpeg", "MP3", "MPEG_LAYER_III"),
-        "ogg": AudioFormat("ogg", "audio/ogg", "OGG", "OPUS", compression_level=0.8),
+        "wav": AudioFormat("wav", "audio/wav", "WAV", "PCM_16", 48_000),
+        "flac": AudioFormat("flac", "audio/flac", "FLAC", "PCM_16", 48_000),
+        "mp3": AudioFormat("mp3", "audio/mpeg", "MP3", "MPEG_LAYER_III", 20_000),
+        "ogg": AudioFormat("ogg", "audio/ogg", "OGG", "OPUS", 10_000, compression_level=0.8),
     }
 )
 

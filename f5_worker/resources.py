@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bootstrap.report import Report
+from f5_worker.delivery.records import Records
 from f5_worker.errors import EnvironmentFailedError, PackageMissingError, SettingsError, WorkerError
 from f5_worker.runtime.load_once import LoadOnce
 from f5_worker.runtime.packages import missing_package
@@ -30,6 +31,7 @@ class Resources:
         self.report = Report.from_environment(environment)
         self.jobs = {"completed": 0, "failed": 0, "stopped": 0}
         self.references = ReferenceCache(self.settings.reference_cache_items)
+        self.records = Records()
         self.scheduler = Scheduler()
         # Settings that cannot work are no failed load: nothing was tried that a later job would have to be spared.
         retry_seconds = 0.0 if self.settings_error else self.settings.model_retry_seconds

@@ -34,6 +34,7 @@ class Settings:
     max_text_chars: int = 20_000
     max_reference_bytes: int = 20 * 1024 * 1024
     max_inline_bytes: int = 7_000_000
+    max_audio_minutes: float = 60.0
     reference_cache_items: int = 32
     download_timeout: float = 20.0
     s3: S3Config | None = None
@@ -117,6 +118,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         max_text_chars=read.number("MAX_TEXT_CHARS", int, 1, 1_000_000, default.max_text_chars),
         max_reference_bytes=read.number("MAX_REFERENCE_BYTES", int, 1_000, 1_000_000_000, default.max_reference_bytes),
         max_inline_bytes=read.number("MAX_INLINE_BYTES", int, 0, 14_000_000, default.max_inline_bytes),
+        max_audio_minutes=read.number("MAX_AUDIO_MINUTES", float, 0.1, 600, default.max_audio_minutes),
         reference_cache_items=read.number("REFERENCE_CACHE_ITEMS", int, 0, 10_000, default.reference_cache_items),
         download_timeout=read.number("DOWNLOAD_TIMEOUT", float, 1, 600, default.download_timeout),
         s3=_s3(read),

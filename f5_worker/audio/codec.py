@@ -70,7 +70,7 @@ def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: P
         DeliveryError: the disk is full or not writable, or the encoder failed.
     """
     with _packages():
-        encoded = _encode(samples, sample_rate, FORMATS[output_format])
+        encoded = encode(samples, sample_rate, FORMATS[output_format])
     try:
         path.write_bytes(encoded)
     except OSError as error:
@@ -223,7 +223,12 @@ def _reason(error: Exception) -> str:
     return text.strip().rstrip(".").lower()[:100] or type(error).__name__
 
 
-def _encode(samples: Samples, sample_rate: int, form: AudioFormat) -> memoryview:
+def encode(samples: Samples, sample_rate: int, form: AudioFormat) -> memoryview:
+    """The bytes that ``encode_audio`` writes.
+
+    Raises:
+        SynthesisError, DeliveryError: as ``encode_audio``.
+    """
     import numpy as np
     import soundfile
 

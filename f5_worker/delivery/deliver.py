@@ -7,27 +7,33 @@ import base64
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import s3_utils
 from f5_worker import log
 from f5_worker.atomic import replace_atomically
-from f5_worker.errors import DeliveryError, NotFoundError, StorageError
+from f5_worker.errors import DeliveryError, NotFoundError, StorageError, brief
 from f5_worker.formats import CONTENT_TYPES, ResultKind
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
+from f5_worker.volume import has_volume
 
 _FOLDERS: Mapping[ResultKind, str] = {"audio": "output", "timing": "timings"}
 
-Way = Literal["url", "base64", "path"]
+Way = Literal["url", "base64", "path", "kept"]
+Smaller: TypeAlias = Callable[[int], tuple[Path, str] | None]
+"""Makes a file of at most that many bytes of the same result; its path and format, or ``None`` if it cannot be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How one result of a job was handed over: ``value`` is a URL, base64 text or a path, ``size`` the file's own bytes."""
+    """How one result of a job was handed over: ``value`` is a URL, base64 text or a path, ``size`` the file's own bytes.
+
+    ``kept`` is a result that no answer can hold, on this worker's disk or the network volume, for ``download``.
+    """
 
     kind: ResultKind
     format: str
@@ -43,7 +49,8 @@ class Delivered:
 
     def answer(self) -> dict[str, Any]:
         """The job answer's fields about the file; the warnings join those of the other stages."""
-        return {f"{self.kind}_{self.way}": self.value, "size": self.size, "content_type": self.content_type}
+        value = {} if self.way == "kept" else {f"{self.kind}_{self.way}": self.value}
+        return {**value, "size": self.size, "content_type": self.content_type}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +66,61 @@ class StoredResult:
 
 
 def deliver(
-    path: Path, kind: ResultKind, result_format: str, *, job_id: str, settings: Settings, s3: S3Config | None
+    path: Path,
+    kind: ResultKind,
+    result_format: str,
+    *,
+    job_id: str,
+    settings: Settings,
+    s3: S3Config | None,
+    smaller: Smaller | None = None,
 ) -> Delivered:
     """Hand over the finished file at ``path``, which stays where it is and belongs to the caller.
 
-    With S3 it is uploaded. Without S3 it goes inline on RunPod and into ``settings.output_dir`` on local runs. When an upload
-    fails after its retries, or a file cannot be kept, it goes inline with a warning; local runs keep what is too large for it.
+    The ways, each taken where those before it fail, with a warning: S3, where it is configured; on local runs a file in
+    ``settings.output_dir``; the answer itself; there in a ``smaller`` form; a file that is kept for ``download``.
 
     Raises:
         DeliveryError: no way is left; says which failed, and what to do.
     """
-    size, failures = path.stat().st_size, list[str]()
+    size, failures, limit = path.stat().st_size, list[str](), settings.max_inline_bytes
 
-    def delivered(way: Way, value: str, instead: str = "") -> Delivered:
-        return Delivered(kind, result_format, way, value, size, _as_warnings(failures, kind, instead))
+    def delivered(way: Way, value: str, instead: str, made: str = result_format, bytes_: int = size) -> Delivered:
+        return Delivered(kind, made, way, value, bytes_, _as_warnings(failures, kind, instead))
 
     if s3 is not None:
         try:
-            return delivered("url", store_result(s3, path, kind, job_id, result_format))
-        except StorageError as error:
-            failures.append(f"The upload to S3 failed: {error.message}")
-    fits = size <= settings.max_inline_bytes
-    if not settings.on_runpod and not (failures and fits):
+            return delivered("url", store_result(s3, path, kind, job_id, result_format), "in S3")
+        except Exception as error:  # noqa: BLE001 - what was paid for is delivered, whatever an upload ran into
+            failures.append(f"The upload to S3 failed: {error.message if isinstance(error, StorageError) else brief(error)}")
+    if not settings.on_runpod and not (failures and size <= limit):
         try:
             kept = _keep(path, settings.output_dir / f"{job_id}.{result_format}")
         except OSError as error:
             failures.append(_why_not_kept(error, size))
         else:
             return delivered("path", str(kept), "kept as a local file")
-    if fits:
-        return delivered("base64", base64.b64encode(path.read_bytes()).decode("ascii"), "in the answer itself")
+    if size <= limit:
+        return delivered("base64", inline(path), "in the answer itself")
+    too_large = f"The {result_format} has {size:,} bytes, more than the {limit:,} that fit into an answer."
+    if smaller is not None and (made := smaller(limit)) is not None:
+        failures.append(too_large)
+        return delivered("base64", inline(made[0]), f"sent as {made[1]} instead", made[1], made[0].stat().st_size)
+    for folder in kept_folders(settings) if settings.on_runpod else ():
+        try:
+            kept = _keep(path, folder / f"{job_id}.{result_format}")
+        except OSError as error:
+            failures.append(_why_not_kept(error, size))
+        else:
+            failures.append(too_large)
+            return delivered("kept", str(kept), f"kept for the endpoint download, with job_id {job_id}")
     raise _undeliverable(failures, kind, result_format, size, settings, s3)
+
+
+def kept_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where results are kept that no answer can hold: the network volume, else the worker's own disk. Local runs keep all."""
+    volume = (settings.network_volume / "results",) if settings.on_runpod and has_volume(settings) else ()
+    return (*volume, settings.output_dir)
 
 
 def store_result(s3: S3Config, path: Path, kind: ResultKind, job_id: str, result_format: str) -> str:
@@ -98,9 +129,17 @@ def store_result(s3: S3Config, path: Path, kind: ResultKind, job_id: str, result
     Raises:
         StorageError: S3 failed, also after retries.
     """
-    key = _result_key(kind, job_id, result_format)
-    s3_utils.upload_file(s3, path, key, CONTENT_TYPES[kind][result_format])
-    return s3_utils.presign(s3, key)
+    s3_utils.upload_file(s3, path, _result_key(kind, job_id, result_format), CONTENT_TYPES[kind][result_format])
+    return sign_result(s3, kind, job_id, result_format)
+
+
+def sign_result(s3: S3Config, kind: ResultKind, job_id: str, result_format: str) -> str:
+    """A new URL of a stored result.
+
+    Raises:
+        StorageError: it cannot be signed.
+    """
+    return s3_utils.presign(s3, _result_key(kind, job_id, result_format))
 
 
 def find_result(s3: S3Config, job_id: str, kind: ResultKind, result_format: str | None) -> StoredResult:
@@ -125,6 +164,13 @@ def find_result(s3: S3Config, job_id: str, kind: ResultKind, result_format: str 
     )
 
 
+def find_kept(settings: Settings, job_id: str, kind: ResultKind, result_format: str | None) -> Path | None:
+    """A result that was kept because no answer could hold it; see ``find_result``."""
+    wanted = tuple(CONTENT_TYPES[kind]) if result_format is None else (result_format,)
+    candidates = (folder / f"{job_id}.{name}" for folder in kept_folders(settings) for name in wanted)
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def inline_result(s3: S3Config, result: StoredResult, max_bytes: int) -> str | None:
     """The stored result in base64, or ``None`` if it is larger than ``max_bytes`` (before encoding).
 
@@ -138,6 +184,11 @@ def inline_result(s3: S3Config, result: StoredResult, max_bytes: int) -> str | N
 
 def _result_key(kind: ResultKind, job_id: str, result_format: str) -> str:
     return f"{_FOLDERS[kind]}/{job_id}.{result_format}"
+
+
+def inline(path: Path) -> str:
+    """A file's bytes in base64."""
+    return base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _keep(path: Path, target: Path) -> Path:

@@ -10,13 +10,17 @@ from typing import Any
 
 from f5_worker import log
 from f5_worker.audio.codec import encode_audio
+from f5_worker.audio.shrink import SHRUNK, fits_shrunk, shrink
 from f5_worker.delivery.deliver import deliver
+from f5_worker.delivery.records import answer_in_time
+from f5_worker.delivery.records import result_id as platform_result_id
 from f5_worker.delivery.workspace import job_folders
-from f5_worker.errors import DeliveryError
+from f5_worker.errors import DeliveryError, InputError
+from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
-from f5_worker.speech.plan import SpeechOptions, plan_chunks
+from f5_worker.speech.plan import SpeechOptions, plan_chunks, planned_seconds
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.reference import Reference
@@ -25,31 +29,42 @@ from f5_worker.voice.source import obtain_reference
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
-    """Speech, the seed it was made with, and the reference that was really used."""
+    """Speech, the seed it was made with, the reference that was really used, and the format that it will be written in."""
 
     speech: Speech
     seed: int
     reference: Reference
+    output_format: str
 
 
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
     """The parts of the answer, of which the last is the whole."""
+    made_before = resources.records.look(job)
     resources.model.raise_remembered()  # before a reference is fetched and transcribed in vain
-    result_id = str(uuid.uuid4())
+    result_id = platform_result_id(job.id) if job.id and job.settings.on_runpod else str(uuid.uuid4())
     with job.stages("reference"):
         reference = obtain_reference(request, job, resources.references)
+    if (answer := answer_in_time(made_before)) is not None:
+        log.info("This job was made before: it is answered from what was made")
+        yield answer
+        return
     with job_folders() as folders:
         spoken = speak(request, reference, job, resources)
-        path = write(spoken, request.output_format, folders, job)
+        form = spoken.output_format
+        path = write(spoken, form, folders, job)
+        smaller = partial(_shrink, spoken.speech, path.parent)
         with job.stages("upload"):
-            delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
-    yield {
-        **delivered.answer(),
+            delivered = deliver(path, "audio", form, job_id=result_id, settings=job.settings, s3=job.s3, smaller=smaller)
+    answer = {
         **_about_speech(request, spoken, job),
+        **delivered.answer(),
+        "output_format": delivered.format,
         "status": "completed",
         "job_id": result_id,
         "warnings": [*spoken.reference.warnings, *job.warnings, *delivered.warnings],
     }
+    resources.records.keep(job, answer)
+    yield answer
 
 
 def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resources) -> Spoken:
@@ -66,6 +81,7 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
             )
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
         plan = plan_chunks(request.text, reference, options)
+        output_format = _format_that_fits(planned_seconds(plan), request, job)
     job.stop.check()
     with job.stages("model_load"):
         model = resources.model.get()
@@ -74,7 +90,41 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
-    return Spoken(speech, options.seed, reference)
+    return Spoken(speech, options.seed, reference, output_format)
+
+
+def _format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
+    """The format to write: the one asked for, unless that much of it can be handed over in no way.
+
+    Raises:
+        InputError: the speech would be longer than allowed, or nothing could carry it.
+    """
+    settings, asked = job.settings, request.output_format
+    if seconds > settings.max_audio_minutes * 60:
+        raise InputError(
+            f"text would take {seconds / 60:.1f} minutes to speak, more than the {settings.max_audio_minutes:g} allowed; send "
+            "it in parts, raise speed, or set MAX_AUDIO_MINUTES on the endpoint.",
+            field="text",
+        )
+    limit = settings.max_inline_bytes
+    if job.s3 is not None or not settings.on_runpod or seconds * FORMATS[asked].bytes_per_second <= limit:
+        return asked
+    if not fits_shrunk(seconds, limit):
+        raise InputError(
+            f"text would take {seconds / 60:.1f} minutes to speak, more than an answer can hold in any format; send it in "
+            "parts, or set an S3 bucket, from which results of every size are sent as URLs.",
+            field="text",
+        )
+    if asked != SHRUNK:
+        job.warnings.append(
+            f"{seconds / 60:.1f} minutes of {asked} do not fit into an answer: sent as {SHRUNK} instead. Set an S3 bucket for "
+            f"{asked} of every length."
+        )
+    return SHRUNK
+
+
+def _shrink(speech: Speech, folder: Path, max_bytes: int) -> tuple[Path, str] | None:
+    return shrink(speech.samples, speech.sample_rate, max_bytes, folder)
 
 
 def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:
@@ -110,7 +160,6 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
         "duration": round(speech.duration, 6),
         "seed": spoken.seed,
         "sample_rate": speech.sample_rate,
-        "output_format": request.output_format,
         "reference": {
             "voice": reference.voice,
             "duration": round(reference.duration, 3),

@@ -9,27 +9,29 @@ from f5_worker.errors import WorkerError
 
 MAX_ANSWER_BYTES = 9_500_000
 """RunPod takes 10 MB for ``/run``, the SDK's own wrapping included."""
+MAX_SYNC_ANSWER_BYTES = 19_500_000
+"""20 MB for ``/runsync``: for endpoints whose ``MAX_INLINE_BYTES`` says that nothing else is used."""
 
 
 class AnswerTooLargeError(WorkerError):
     """The answer is larger than the platform takes."""
 
 
-def valid_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
+def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
     """``answer`` with valid Unicode, finite numbers and plain types; one that is too large becomes an error that says so.
 
     What the SDK cannot encode is logged by it and never posted: the job would hang until the platform's time limit.
     """
     plain: dict[str, Any] = _plain(answer)
     size = len(json.dumps(plain, ensure_ascii=False).encode())
-    if size <= MAX_ANSWER_BYTES:
+    if size <= limit:
         return plain
     largest = max(plain, key=lambda name: len(json.dumps(plain[name])))
     return AnswerTooLargeError(
-        f"The answer has {size:,} bytes, more than the {MAX_ANSWER_BYTES:,} that RunPod takes; most of it is {largest!r}. "
+        f"The answer has {size:,} bytes, more than the {limit:,} that RunPod takes; most of it is {largest!r}. "
         "Ask for less at once, or set an S3 bucket, from which results are sent as URLs.",
         size=size,
-        limit=MAX_ANSWER_BYTES,
+        limit=limit,
     ).answer()
 
 

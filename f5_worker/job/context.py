@@ -53,11 +53,16 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``s3`` is the job's own configuration where it sent one, else the endpoint's. ``warnings`` reach the answer."""
+    """``s3`` is the job's own configuration where it sent one, else the endpoint's. ``warnings`` reach the answer.
+
+    ``id`` is the platform's, ``digest`` the SHA-256 of its input: a job that is handed out again has both.
+    """
 
     settings: Settings
     s3: S3Config | None = None
     stop: Stop = field(default_factory=Stop)
+    id: str | None = None
+    digest: str = ""
     warnings: list[str] = field(default_factory=list)
     stages: Stages = field(default_factory=Stages)
 

@@ -107,6 +107,11 @@ def plan_chunks(text: str, reference: Reference, options: SpeechOptions) -> Sequ
     )
 
 
+def planned_seconds(plan: Sequence[ChunkPlan]) -> float:
+    """How long the speech will be, give or take a cross-fade."""
+    return sum(item.frames * HOP_LENGTH / SAMPLE_RATE - item.reference.duration for item in plan)
+
+
 def spoken_ref_text(reference: Reference) -> str:
     """The transcript as the model reads it before a chunk: upstream adds a space after a last ASCII character, even a space."""
     text = reference.ref_text

@@ -1,5 +1,6 @@
 """The job loop under a failing job API: no answer is lost, no stop and no shutdown loses or keeps a job."""
 
+import base64
 import json
 import re
 import subprocess
@@ -7,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 import runpod
 
+from f5_worker.s3_config import S3Config
 from f5_worker.sdk import prepare_sdk_environment
-from tests import REPOSITORY
+from tests import REPOSITORY, wait_until
 from tests.support.job_api import JobApi
 from tests.support.processes import WorkerProcess
+from tests.support.s3_server import s3_environment
 
 HEALTH = {"endpoint": "health"}
 
@@ -137,3 +141,48 @@ print(json.dumps([ran, scaler.job_progress.get_job_list()]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
     assert json.loads(done.stdout.splitlines()[-1]) == [["first", "third"], None]
+
+
+SMOKE = {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+SPEECH = {"text": "Four score and seven years ago.", "nfe_step": 1}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_job_that_is_handed_out_twice_is_answered_from_what_was_made(
+    environment: dict[str, str], tmp_path: Path, s3_config: S3Config, restarted: bool
+) -> None:
+    env = environment | SMOKE | s3_environment(s3_config)
+    with JobApi() as api:
+        with WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+            job_id = api.submit(SPEECH)
+            first = worker.result(job_id)["output"]
+            if not restarted:
+                api.submit(SPEECH, id=job_id)
+                wait_until(lambda: len(api.posts(job_id)) == 2)
+        with WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+            if restarted:
+                api.submit(SPEECH, id=job_id)
+                wait_until(lambda: len(api.posts(job_id)) == 2)
+            again = api.posts(job_id)[1].body["output"]
+            assert {**again, "audio_url": ""} == {**first, "audio_url": ""}
+            assert requests.get(again["audio_url"], timeout=60).content == requests.get(first["audio_url"], timeout=60).content
+            other = api.submit(SPEECH | {"text": "Another text."}, id=job_id)
+            wait_until(lambda: len(api.posts(job_id)) == 3)
+            assert api.posts(other)[2].body["output"]["text"] == "Another text."
+
+
+def test_without_s3_long_speech_is_planned_for_what_an_answer_holds(environment: dict[str, str], tmp_path: Path) -> None:
+    env = environment | SMOKE | {"MAX_INLINE_BYTES": "60000"}
+    with JobApi() as api, WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+        answer = worker.result(api.submit(SPEECH))["output"]
+        assert (answer["output_format"], answer["content_type"]) == ("ogg", "audio/ogg")
+        assert len(base64.b64decode(answer["audio_base64"])) == answer["size"] <= 60_000
+        assert "ogg instead" in answer["warnings"][-1]
+        too_long = worker.result(api.submit(SPEECH | {"text": "word " * 1000}))
+        assert "in any format" in too_long["error"]
+
+
+def test_speech_has_an_upper_length(environment: dict[str, str], tmp_path: Path) -> None:
+    env = environment | SMOKE | {"MAX_AUDIO_MINUTES": "0.5"}
+    with JobApi() as api, WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+        assert "MAX_AUDIO_MINUTES" in worker.result(api.submit(SPEECH | {"text": "word " * 300}))["error"]
