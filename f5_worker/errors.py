@@ -102,6 +102,12 @@ class PackageMissingError(ModelUnavailableError):
     """A Python package that speech needs is absent or does not import."""
 
 
+class EngineBrokenError(PackageMissingError):
+    """An import of the packages that speech needs failed half-way; no later one in this process can succeed."""
+
+    refresh_worker = True
+
+
 class EnvironmentFailedError(PackageMissingError):
     """The environment that holds the packages could not be built; a new worker may build it."""
 

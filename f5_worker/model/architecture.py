@@ -1,13 +1,16 @@
 """From a model's configuration and vocabulary to its modules, before any weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from f5_worker.errors import CheckpointMismatchError
+from f5_worker.errors import CheckpointMismatchError, brief
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model.engine import Engine
-from f5_worker.model.files import ModelFiles, load_config
+from f5_worker.model.files import ModelFiles, load_config, load_yaml
+from f5_worker.model.sizes import Shapes, check_arch, check_mel, check_vocoder
 
 # What durations, times and the output file rest on.
 _MEL_SPEC = {"mel_spec_type": "vocos", "target_sample_rate": SAMPLE_RATE, "hop_length": HOP_LENGTH}
@@ -22,8 +25,11 @@ class Architecture:
     vocab: Mapping[str, int]
 
 
-def build_architecture(engine: Engine, files: ModelFiles) -> Architecture:
+def build_architecture(engine: Engine, files: ModelFiles, shapes: tuple[Shapes, Shapes] | None = None) -> Architecture:
     """The modules that ``files`` describe, as upstream's ``load_model`` and ``load_vocoder`` build them.
+
+    ``shapes`` are those of the tensors of checkpoint and vocoder: what cannot belong to them is refused before it is built.
+    Without them the configurations are our own.
 
     Raises:
         CheckpointMismatchError: the file is no model configuration, or asks for what this worker does not have.
@@ -42,6 +48,27 @@ def build_architecture(engine: Engine, files: ModelFiles) -> Architecture:
         raise CheckpointMismatchError(
             f"The model's backbone is {config['backbone']!r}; supported are {', '.join(engine.backbones)}."
         )
-    transformer = backbone(**config["arch"], text_num_embeds=vocab_size, mel_dim=mel["n_mel_channels"])
-    cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=mel, vocab_char_map=vocab)
-    return Architecture(cfm, engine.Vocos.from_hparams(str(files.vocoder_config)), vocab)
+    if shapes is not None:
+        check_mel(files.config.name, mel)
+        check_arch(files.config.name, config["arch"], backbone, shapes[0])
+        check_vocoder(files.vocoder_config.name, load_yaml(files.vocoder_config), shapes[1])
+    with _as_mismatch(files.config):
+        transformer = backbone(**config["arch"], text_num_embeds=vocab_size, mel_dim=mel["n_mel_channels"])
+        cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=mel, vocab_char_map=vocab)
+    with _as_mismatch(files.vocoder_config):
+        vocoder = engine.Vocos.from_hparams(str(files.vocoder_config))
+    return Architecture(cfm, vocoder, vocab)
+
+
+@contextmanager
+def _as_mismatch(config: Path) -> Iterator[None]:
+    """What networks raise for values that do not fit together says nothing to whoever wrote them."""
+    try:
+        yield
+    except (TypeError, ValueError, AssertionError, ArithmeticError, LookupError, AttributeError, RuntimeError) as error:
+        if isinstance(error, CheckpointMismatchError) or "memory" in str(error).lower():
+            raise
+        raise CheckpointMismatchError(
+            f"The values in {config.parent.name}/{config.name} do not fit together ({brief(error)}); use the configuration "
+            "that the checkpoint was trained with."
+        ) from error

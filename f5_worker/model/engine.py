@@ -15,6 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from f5_worker.errors import EngineBrokenError, brief
 from f5_worker.runtime.packages import missing_package, real_imports
 
 
@@ -96,22 +97,38 @@ STAND_INS: Mapping[str, Callable[[], ModuleType]] = {
 
 _lock = threading.Lock()
 _engine: Engine | None = None
+_broken: EngineBrokenError | None = None
 
 
 def load_engine() -> Engine:
     """Import torch, f5-tts and vocos without what speech never uses; the first call pays, later ones return the same.
 
     Raises:
-        PackageMissingError: when one of them is absent or does not import.
+        PackageMissingError: when one of them is absent.
+        EngineBrokenError: when an import failed half-way: this process can neither go on with it nor import it again.
     """
-    global _engine
+    global _engine, _broken
     with _lock:
+        if _broken is not None:
+            raise _broken.again()
         if _engine is None:
             try:
                 _engine = _import_engine()
-            except ImportError as error:
-                raise missing_package(error) from error
+            except Exception as error:
+                if isinstance(error, ImportError) and not _torch_is_half_there():
+                    raise missing_package(error) from error
+                _broken = EngineBrokenError(
+                    f"The Python packages for speech broke off while they were imported ({type(error).__name__}: "
+                    f"{brief(error)}), and one process cannot import them twice: the worker is replaced. If the next one "
+                    "fails too, its packages or their disk are damaged: delete the environment on the volume, or make a new image."
+                )
+                raise _broken.again() from error
         return _engine
+
+
+def _torch_is_half_there() -> bool:
+    """Python takes a module whose import failed away again, but not the parts of it that it had imported by then."""
+    return "torch" not in sys.modules and any(name.startswith("torch.") for name in sys.modules)
 
 
 @contextmanager

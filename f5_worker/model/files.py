@@ -112,18 +112,31 @@ def load_config(path: Path) -> Mapping[str, Any]:
     Raises:
         CheckpointMismatchError: when it is not one.
     """
-    import yaml
-
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        model: Mapping[str, Any] = document["model"]
+        model: Mapping[str, Any] = load_yaml(path)["model"]
         _ = model["backbone"], model["arch"]["dim"], model["mel_spec"]["mel_spec_type"]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError, CheckpointMismatchError) as error:
         raise CheckpointMismatchError(
             f"{path.name} is not an f5-tts model configuration; it needs model.backbone, model.arch and model.mel_spec "
             "as in the configurations that f5-tts ships."
         ) from error
     return model
+
+
+def load_yaml(path: Path) -> Any:
+    """The document in a YAML file.
+
+    Raises:
+        CheckpointMismatchError: when it is not valid YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise CheckpointMismatchError(
+            f"{path.parent.name}/{path.name} is not valid YAML; use the configuration that the checkpoint was trained with."
+        ) from error
 
 
 def _existing(path: Path, setting: str) -> Path:

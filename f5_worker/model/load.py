@@ -93,17 +93,18 @@ def _model_files(settings: Settings) -> Iterator[ModelFiles]:
 def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) -> LoadedModel:
     torch = engine.torch
     dtype = torch.float16 if half_precision(torch, device) else torch.float32
+    weights = _weights(torch, files.checkpoint, half if dtype == torch.float16 else None, device)
+    vocoder_weights = read_pickle(torch, files.vocoder_weights)
     with _no_initialisation(torch):
-        model = build_architecture(engine, files)
+        model = build_architecture(engine, files, (_shapes(weights), _shapes(vocoder_weights)))
     cfm, vocoder, vocab_size = model.cfm, model.vocoder, len(model.vocab)
     # Buffers that no checkpoint holds must get the model's dtype too, as upstream's load_checkpoint gives it.
     for module in cfm.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_floating_point():
                 setattr(module, name, buffer.to(dtype))
-    weights = _weights(torch, files.checkpoint, half if dtype == torch.float16 else None, device)
     _fill(cfm, weights, vocab_size, device, dtype)
-    _fill(vocoder, read_pickle(torch, files.vocoder_weights), vocab_size, device, torch.float32)
+    _fill(vocoder, vocoder_weights, vocab_size, device, torch.float32)
     for block in getattr(cfm.transformer, "transformer_blocks", ()):
         # Read only together with a mask, which only a batch has: see sampler.py.
         block.attn.processor.attn_mask_enabled = True
@@ -157,12 +158,14 @@ def _no_initialisation(torch: Any) -> Iterator[None]:
                 setattr(init, name, function)
 
 
+def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in weights.items()}
+
+
 def _fill(module: Any, weights: dict[str, Any], vocab_size: int, device: str, dtype: Any) -> None:
     """Check the weights against the module and put them in its place, converted and moved one by one."""
     expected = module.state_dict()
-    check_fit(
-        {name: tuple(t.shape) for name, t in expected.items()}, {n: tuple(t.shape) for n, t in weights.items()}, vocab_size
-    )
+    check_fit(_shapes(expected), _shapes(weights), vocab_size)
     placed = {}
     for name, tensor in weights.items():
         target = dtype if expected[name].is_floating_point() else expected[name].dtype

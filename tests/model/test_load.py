@@ -35,6 +35,14 @@ def load(folder: Path | str, **environment: str) -> LoadedModel:
     return load_model(load_settings({"F5TTS_MODEL": str(folder), "F5TTS_DEVICE": "cpu", **environment}))
 
 
+def change_config(folder: Path, part: str, **values: Any) -> None:
+    """Set values of the model's configuration; ``None`` takes one away."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    given = {**config["model"][part], **values}
+    config["model"][part] = {name: value for name, value in given.items() if value is not None}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
 def keep_and_wait(weights: Mapping[str, Any], source: Path, copies: Path) -> None:
     keep_copy(weights, source, copies)
     for thread in threading.enumerate():
@@ -148,12 +156,58 @@ class TestFaults:
         assert caught.value.details == {"checkpoint_symbols": 2545, "vocabulary_symbols": 2446}
 
     def test_another_architecture(self, folder: Path) -> None:
-        config = yaml.safe_load((folder / "config.yaml").read_text())
-        config["model"]["arch"]["depth"] += 1
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        with pytest.raises(
-            CheckpointMismatchError, match=r"Checkpoint and configuration do not match: \d+ tensors are missing"
-        ):
+        change_config(folder, "arch", depth=3)
+        with pytest.raises(CheckpointMismatchError, match=r"model\.arch\.depth is 3; the checkpoint has \d"):
+            load(folder)
+        change_config(folder, "arch", depth=None, conv_layers=3)
+        with pytest.raises(CheckpointMismatchError, match="do not"):
+            load(folder)
+
+    @pytest.mark.parametrize(
+        ("part", "values"),
+        [
+            ("arch", {"depth": 1_000_000}),
+            ("arch", {"heads": 10**9}),
+            ("arch", {"dim_head": 10**12}),
+            ("arch", {"conv_layers": 10**7}),
+            ("arch", {"ff_mult": -1}),
+            ("arch", {"nonsense": 1}),
+            ("arch", {"dim": "wide"}),
+            ("arch", {"heads": 0}),
+            ("mel_spec", {"n_fft": 10**12}),
+            ("mel_spec", {"n_mel_channels": 0}),
+            ("mel_spec", {"win_length": "long"}),
+        ],
+        ids=str,
+    )
+    def test_values_that_no_model_has_are_named_and_never_built(self, folder: Path, part: str, values: dict[str, Any]) -> None:
+        change_config(folder, part, **values)
+        with pytest.raises(CheckpointMismatchError, match=r"(Use|use|to) the"):
+            load(folder)
+
+    @pytest.mark.parametrize("path", ["os.system", "subprocess.Popen", "vocos.models.Backbone", "builtins.exec", 7])
+    @pytest.mark.parametrize("part", ["feature_extractor", "backbone", "head"])
+    def test_a_vocoders_configuration_runs_no_code(self, folder: Path, part: str, path: object) -> None:
+        config = folder / "vocos" / "config.yaml"
+        document = yaml.safe_load(config.read_text())
+        document[part] = {"class_path": path, "init_args": {"command": f"touch {folder / 'harmed'}"}}
+        config.write_text(yaml.safe_dump(document))
+        with pytest.raises(CheckpointMismatchError, match=rf"{part}\.class_path is .*; allowed: vocos\."):
+            load(folder)
+        assert not (folder / "harmed").exists()
+
+    @pytest.mark.parametrize("document", [[], {"backbone": 1}, {"head": {}}, None])
+    def test_a_vocoders_configuration_that_is_none(self, folder: Path, document: object) -> None:
+        (folder / "vocos" / "config.yaml").write_text(yaml.safe_dump(document))
+        with pytest.raises(CheckpointMismatchError, match=r"config\.yaml does not belong"):
+            load(folder)
+
+    def test_a_vocoder_is_not_built_beyond_its_checkpoint(self, folder: Path) -> None:
+        config = folder / "vocos" / "config.yaml"
+        document = yaml.safe_load(config.read_text())
+        document["backbone"]["init_args"]["num_layers"] = 10**7
+        config.write_text(yaml.safe_dump(document))
+        with pytest.raises(CheckpointMismatchError, match=r"backbone\.init_args\.num_layers is 10000000"):
             load(folder)
 
     def test_tensors_that_are_missing_unknown_or_of_another_shape(self) -> None:
