@@ -22,6 +22,7 @@ from f5_worker.errors import JobStopped, WorkerError
 from f5_worker.job.answer import MAX_ANSWER_BYTES, MAX_SYNC_ANSWER_BYTES, valid_answer
 from f5_worker.job.context import Job, Stop
 from f5_worker.loop import in_thread, serve
+from f5_worker.network import stopping
 from f5_worker.resources import Resources
 from f5_worker.runtime import memory
 from f5_worker.settings import Settings
@@ -167,6 +168,7 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
     """The SDK's handler: the work goes on in a thread, so that polling and stop signals go on too."""
     stop = Stop()
     token = log.current_job_id.set(job.get("id"))
+    stopping.set(stop)
     try:
         inline = resources.settings.max_inline_bytes
         limit = MAX_ANSWER_BYTES if inline <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES

@@ -7,18 +7,19 @@ first call, since ``handler.py`` must import without it.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial, wraps
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, Literal, ParamSpec, TypeVar
+from urllib.parse import quote, urlsplit
 
 from f5_worker import s3_errors
 from f5_worker.errors import BucketNotFoundError, StorageError, StorageNotFoundError, StorageTooLargeError
+from f5_worker.network import NotPublicError, check_public, in_time
 from f5_worker.s3_config import S3Config
 
 if TYPE_CHECKING:
@@ -31,10 +32,15 @@ _ATTEMPTS = 3
 _CONNECT_TIMEOUT = 10.0
 _CHECK_TIMEOUT = 5.0
 _CLIENTS_KEPT = 16
+_BACK_OFF_SECONDS = 5.0
+_LEAST_BYTES_PER_SECOND = 250_000
 _PART_BYTES = 8 * 1024 * 1024
 _MULTIPART_FROM_BYTES = 16 * 1024 * 1024
 
 _client_lock = Lock()
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,31 @@ class ObjectInfo:
     content_type: str | None = None
 
 
+def _bounded(
+    size: Callable[..., int] = lambda *_, **__: 0,
+) -> Callable[[Callable[Concatenate[S3Config, P], T]], Callable[Concatenate[S3Config, P], T]]:
+    """Give a call an end: so long as its retries need and ``size`` bytes take, or until the job is stopped.
+
+    A job's own configuration reaches public addresses only; the endpoint's may lead anywhere.
+    """
+
+    def bound(function: Callable[Concatenate[S3Config, P], T]) -> Callable[Concatenate[S3Config, P], T]:
+        @wraps(function)
+        def call(config: S3Config, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            seconds = _ATTEMPTS * config.timeout + _BACK_OFF_SECONDS + size(*args, **kwargs) / _LEAST_BYTES_PER_SECOND
+            try:
+                return in_time(partial(function, config, *args, **kwargs), seconds, public_only=config.guarded)
+            except TimeoutError:
+                raise s3_errors.storage_error(s3_errors.SLOW, f"given up after {seconds:.0f} s", config, None) from None
+            except NotPublicError:
+                raise s3_errors.storage_error(s3_errors.NOT_PUBLIC, "refused", config, None) from None
+
+        return call
+
+    return bound
+
+
+@_bounded(lambda path, *_: path.stat().st_size)
 def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> None:
     """Store the file at ``path``, in parallel parts when it is large, and prove that it is there, whole.
 
@@ -54,6 +85,11 @@ def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> No
         StorageError: after the retries, or when the server took it and does not have it.
         OSError: the local file cannot be read.
     """
+    size = path.stat().st_size
+    if size < _MULTIPART_FROM_BYTES:
+        with path.open("rb") as file:
+            _put(config, key, file, content_type)
+        return
     with _storage_errors(config, key) as client:
         from boto3.s3.transfer import TransferConfig
 
@@ -66,14 +102,11 @@ def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> No
         client.upload_file(
             str(path), config.bucket, _full_key(config, key), ExtraArgs={"ContentType": content_type}, Config=transfer
         )
-    size = path.stat().st_size
     if (stored := head(config, key).size) != size:
-        raise StorageError(
-            f"{key!r} has {stored:,} bytes in the bucket {config.bucket!r}, but {size:,} were sent; the service lost some, or "
-            "is no S3 service: check the endpoint's URL."
-        )
+        raise s3_errors.storage_error(s3_errors.NOT_S3, f"{stored:,} of {size:,} bytes stored", config, _full_key(config, key))
 
 
+@_bounded()
 def put_bytes(config: S3Config, key: str, data: bytes, content_type: str, *, overwrite: bool = True) -> None:
     """Store ``data``.
 
@@ -81,14 +114,18 @@ def put_bytes(config: S3Config, key: str, data: bytes, content_type: str, *, ove
         StorageExistsError: not ``overwrite``, and the key is taken (decided by the server, so two writers cannot both win).
         StorageError: after the retries.
     """
+    _put(config, key, data, content_type, **({} if overwrite else {"IfNoneMatch": "*"}))
+
+
+def _put(config: S3Config, key: str, body: "bytes | BinaryIO", content_type: str, **condition: Any) -> None:
     with _storage_errors(config, key) as client:
         full = _full_key(config, key)
-        if overwrite:
-            client.put_object(Bucket=config.bucket, Key=full, Body=data, ContentType=content_type)
-        else:
-            client.put_object(Bucket=config.bucket, Key=full, Body=data, ContentType=content_type, IfNoneMatch="*")
+        answer = client.put_object(Bucket=config.bucket, Key=full, Body=body, ContentType=content_type, **condition)
+    if not answer.get("ETag"):  # what says yes to everything stores nothing
+        raise s3_errors.storage_error(s3_errors.NOT_S3, "no ETag", config, full)
 
 
+@_bounded(lambda _key, max_bytes: int(max_bytes))
 def get_bytes(config: S3Config, key: str, max_bytes: int) -> bytes:
     """The whole object, of ``max_bytes`` at most.
 
@@ -103,16 +140,22 @@ def get_bytes(config: S3Config, key: str, max_bytes: int) -> bytes:
         for attempt in range(1, _ATTEMPTS + 1):
             response = client.get_object(Bucket=config.bucket, Key=_full_key(config, key))
             with closing(response["Body"]) as body:
-                size = response["ContentLength"]
-                if size > max_bytes:
-                    raise StorageTooLargeError(
-                        f"{key!r} in the bucket {config.bucket!r} has {size:,} bytes, {max_bytes:,} are allowed; "
-                        "store a smaller one.",
-                        size=size,
-                        limit=max_bytes,
-                    )
+                size = response.get("ContentLength", 0)  # which a server may leave out, or lie about
+                if size < 0:
+                    raise s3_errors.storage_error(s3_errors.NOT_S3, "negative size", config, _full_key(config, key))
                 try:
-                    return body.read()
+                    data = body.read(max_bytes + 1) if size <= max_bytes else b""
+                    size = max(size, len(data))
+                    if size > max_bytes:
+                        raise StorageTooLargeError(
+                            f"{key!r} in the bucket {config.bucket!r} has {size:,} bytes or more, {max_bytes:,} are allowed; "
+                            "store a smaller one.",
+                            size=size,
+                            limit=max_bytes,
+                        )
+                    if len(data) < size:
+                        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=size)
+                    return data
                 except (HTTPClientError, IncompleteReadError):  # botocore retries a call, but not the reading of its body
                     if attempt == _ATTEMPTS:
                         raise
@@ -120,6 +163,7 @@ def get_bytes(config: S3Config, key: str, max_bytes: int) -> bytes:
     raise AssertionError("the last attempt returns or raises")
 
 
+@_bounded()
 def head(config: S3Config, key: str) -> ObjectInfo:
     """What is known of one object.
 
@@ -134,8 +178,8 @@ def head(config: S3Config, key: str) -> ObjectInfo:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404 and _bucket_is_missing(client, config):
                 raise s3_errors.storage_error(s3_errors.NO_BUCKET, "404", config, None) from None
             raise
-        if "LastModified" not in response:
-            raise s3_errors.storage_error(s3_errors.NOT_S3, "no Last-Modified", config, _full_key(config, key))
+        if absent := [name for name in ("LastModified", "ContentLength") if name not in response]:
+            raise s3_errors.storage_error(s3_errors.NOT_S3, f"no {absent[0]}", config, _full_key(config, key))
         return ObjectInfo(key, response["ContentLength"], response["LastModified"], response.get("ContentType"))
 
 
@@ -156,14 +200,23 @@ def list_objects(config: S3Config, prefix: str) -> Iterator[ObjectInfo]:
         BucketNotFoundError: no such bucket.
         StorageError: after the retries.
     """
+    yield from _listed(config, prefix)
+
+
+@_bounded()
+def _listed(config: S3Config, prefix: str) -> list[ObjectInfo]:
     own = len(_full_key(config, ""))
     with _storage_errors(config, prefix) as client:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=config.bucket, Prefix=_full_key(config, prefix))
+        listed: list[ObjectInfo] = []
         for page in pages:
-            for item in page.get("Contents", ()):
-                yield ObjectInfo(item["Key"][own:], item["Size"], item["LastModified"])
+            if not page.keys() & {"Name", "IsTruncated", "KeyCount"}:  # every service sends one of them, even for no objects
+                raise s3_errors.storage_error(s3_errors.NOT_S3, "no listing", config, None)
+            listed += [ObjectInfo(item["Key"][own:], item["Size"], item["LastModified"]) for item in page.get("Contents", ())]
+        return listed
 
 
+@_bounded()
 def delete(config: S3Config, key: str) -> None:
     """Remove one object; one that is not there is no error, as in S3 itself.
 
@@ -174,6 +227,7 @@ def delete(config: S3Config, key: str) -> None:
         client.delete_object(Bucket=config.bucket, Key=_full_key(config, key))
 
 
+@_bounded()
 def presign(config: S3Config, key: str, *, filename: str | None = None) -> str:
     """A URL that serves the object to anyone for ``config.url_expires`` seconds; browsers save it as ``filename`` if given.
 
@@ -187,6 +241,7 @@ def presign(config: S3Config, key: str, *, filename: str | None = None) -> str:
         return client.generate_presigned_url("get_object", Params=params, ExpiresIn=config.url_expires)
 
 
+@_bounded()
 def check(config: S3Config) -> None:
     """One quick call, with no retry, that proves the endpoint reachable, the credentials accepted and the bucket listable.
 
@@ -220,13 +275,17 @@ def _storage_errors(config: S3Config, key: str | None, attempts: int = _ATTEMPTS
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise StorageError(
             f"S3 needs the Python package boto3, which does not import ({type(error).__name__}); install requirements.txt."
         ) from error
     full = None if key is None else _full_key(config, key)
+    if config.guarded:
+        check_public(urlsplit(config.endpoint_url or "").hostname or "")
     try:
         yield _client(config, attempts)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:  # what botocore makes of answers that are not S3's
+        raise s3_errors.storage_error(s3_errors.NOT_S3, type(error).__name__, config, full) from None
     # ValueError: botocore has no class of its own for an endpoint that is no URL or a key that is no Unicode.
     except (BotoCoreError, ClientError, Boto3Error, ResponseParserError, ValueError) as error:
         # Without its cause: botocore's texts hold header values and signed URLs, which a traceback would carry into the log.

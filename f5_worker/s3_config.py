@@ -58,6 +58,8 @@ class S3Config:
     url_expires: int = 3600
     path_style: PathStyle = "auto"
     timeout: float = 15.0
+    guarded: bool = False
+    """Whether a job brought the service's address, which may then be a public one only."""
 
     @property
     def on_aws(self) -> bool:

@@ -84,6 +84,11 @@ SLOW = Fault(
     + _ENDPOINT
     + " and the service, or raise S3_TIMEOUT.",
 )
+NOT_PUBLIC = Fault(
+    StorageDeniedError,
+    "s3Config.endpointUrl leads to {host}, which is not a public address; use a public S3 service, or set the bucket on the "
+    "endpoint itself.",
+)
 CUT = Fault(
     StorageUnreachableError, "The connection to S3 at {host} broke off at {place} ({cause}), also when asked again; try later."
 )

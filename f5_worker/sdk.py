@@ -105,7 +105,13 @@ with processor_name_from_kernel():
     from runpod.serverless.modules import rp_http, rp_job, rp_scale, worker_state
     from runpod.serverless.modules.rp_logger import RunPodLogger
     from runpod.serverless.modules.rp_scale import JobScaler
-    from runpod.serverless.utils.rp_ssrf import SSRFError, iter_content_capped, safe_get
+    from runpod.serverless.utils.rp_ssrf import (
+        SSRFError,
+        iter_content_capped,
+        resolve_and_validate,
+        safe_get,
+    )
+    from runpod.serverless.utils.rp_ssrf import _ssrf_protection_enabled as ssrf_protection_enabled
 
 # That import shows the INFO lines of every library: HTTP clients write each request's URL there, signature included.
 logging.getLogger().setLevel(logging.WARNING)
@@ -116,10 +122,12 @@ __all__ = [
     "SSRFError",
     "iter_content_capped",
     "problems",
+    "resolve_and_validate",
     "rp_http",
     "rp_job",
     "rp_scale",
     "runpod",
     "safe_get",
+    "ssrf_protection_enabled",
     "worker_state",
 ]

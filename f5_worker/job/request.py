@@ -201,6 +201,7 @@ class S3ConfigInput(_Checked):
             session_token=None,
             region=base.region if endpoint == base.endpoint_url else None,
             endpoint_url=endpoint,
+            guarded=endpoint is not None and endpoint != base.endpoint_url,
         )
 
 

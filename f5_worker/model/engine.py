@@ -120,7 +120,7 @@ def load_engine() -> Engine:
                 _broken = EngineBrokenError(
                     f"The Python packages for speech broke off while they were imported ({type(error).__name__}: "
                     f"{brief(error)}), and one process cannot import them twice: the worker is replaced. If the next one "
-                    "fails too, its packages or their disk are damaged: delete the environment on the volume, or make a new image."
+                    "fails too, its packages or their disk are damaged: delete the volume's environment, or make a new image."
                 )
                 raise _broken.again() from error
         return _engine

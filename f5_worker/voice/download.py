@@ -4,14 +4,13 @@ import base64
 import binascii
 import socket
 import sys
-import threading
-from concurrent.futures import Future
-from contextlib import suppress
+from functools import partial
 
 import requests
 from urllib3.exceptions import HTTPError as Urllib3Error
 
 from f5_worker.errors import ReferenceClipError
+from f5_worker.network import in_time
 from f5_worker.sdk import SSRFError, iter_content_capped, safe_get
 from f5_worker.urls import host_of
 
@@ -48,11 +47,10 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_voice") -> bytes:
     """Download ``url`` behind the SDK's guard against private addresses; at most ``max_bytes``, within ``timeout`` s in all.
 
-    ``timeout`` covers everything: name lookup, redirects, and a server that sends one byte a second. The work is done in a
-    thread of its own, because neither a name lookup nor slow response headers can be interrupted; past the limit the caller
-    gets its error, and the thread ends when the server's connection does.
+    ``timeout`` covers everything: name lookup, redirects, and a server that sends one byte a second.
 
     Raises:
+        JobStopped: the job was stopped meanwhile.
         ReferenceClipError: the URL cannot be used (and why), with the host's name only: paths and queries may hold secrets.
     """
     host = host_of(url)
@@ -61,12 +59,9 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
             f"{field} is not a URL that can be fetched; use http:// or https:// with a host, or the name of a stored voice.",
             field=field,
         )
-    download = _Download(url, max_bytes, timeout)
-    threading.Thread(target=download.run, name="reference download", daemon=True).start()
     try:
-        return download.result.result(timeout)
+        return in_time(partial(_get, url.strip(), max_bytes, timeout), timeout)
     except TimeoutError as error:
-        download.abandon()
         reason = f"it took longer than {timeout:g} s; use a faster server or a smaller file"
         raise _failed(field, host, reason) from error
     except _TooLargeError as error:
@@ -120,55 +115,21 @@ class _StatusError(requests.RequestException):
         self.status = status
 
 
-class _Download:
-    """One download in its own thread; ``result`` gets the bytes or the exception."""
-
-    def __init__(self, url: str, max_bytes: int, timeout: float) -> None:
-        self.result: Future[bytes] = Future()
-        self._url = url.strip()
-        self._max_bytes = max_bytes
-        self._timeout = timeout
-        self._abandoned = threading.Event()
-        self._response: requests.Response | None = None
-
-    def run(self) -> None:
+def _get(url: str, max_bytes: int, timeout: float) -> bytes:
+    # The SDK's own check of the announced size raises what its guard raises: it is off, and made below.
+    response: requests.Response = safe_get(url, timeout=timeout, headers=_HEADERS, max_bytes=sys.maxsize)
+    try:
+        if response.status_code != requests.codes.ok:
+            raise _StatusError(response.status_code)
+        announced = response.headers.get("Content-Length", "")
+        if announced.isdecimal() and int(announced) > max_bytes:
+            raise _TooLargeError
         try:
-            self.result.set_result(self._get())
-        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
-            self.result.set_exception(error)
-
-    def abandon(self) -> None:
-        """End the body's transfer now: a blocked read returns once its socket is shut."""
-        self._abandoned.set()
-        if (response := self._response) is not None:
-            with suppress(OSError, ValueError, RuntimeError):  # it ended by itself in this moment
-                response.raw.shutdown()
-
-    def _get(self) -> bytes:
-        # The SDK's own check of the announced size raises what its guard raises: it is off, and made below.
-        response: requests.Response = safe_get(self._url, timeout=self._timeout, headers=_HEADERS, max_bytes=sys.maxsize)
-        try:
-            self._response = response  # before the check: `abandon` sets the flag before it looks for a response
-            self._stop_if_abandoned()
-            if response.status_code != requests.codes.ok:
-                raise _StatusError(response.status_code)
-            announced = response.headers.get("Content-Length", "")
-            if announced.isdecimal() and int(announced) > self._max_bytes:
-                raise _TooLargeError
-            data = bytearray()
-            try:
-                for chunk in iter_content_capped(response, _CHUNK, self._max_bytes):
-                    data += chunk
-                    self._stop_if_abandoned()
-            except SSRFError as error:
-                raise _TooLargeError from error
-            return bytes(data)
-        finally:
-            response.close()
-
-    def _stop_if_abandoned(self) -> None:
-        if self._abandoned.is_set():
-            raise TimeoutError
+            return b"".join(iter_content_capped(response, _CHUNK, max_bytes))
+        except SSRFError as error:
+            raise _TooLargeError from error
+    finally:
+        response.close()
 
 
 def _failed(field: str, host: str, reason: str) -> ReferenceClipError:
