@@ -204,7 +204,7 @@ def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
     parsed = parse_job(raw, resources.settings)
     if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
-    yield from ENDPOINTS[parsed.request.endpoint](parsed.request, Job(resources.settings, parsed.s3, stop))
+    yield from ENDPOINTS[parsed.request.endpoint](parsed.request, Job(resources.settings, parsed.s3, stop, [*parsed.warnings]))
 
 
 def main() -> None:
