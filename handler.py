@@ -96,7 +96,7 @@ def generate_tts_audio(
             clip = read_local_reference(Path(voice_path), ref_text, job, resources.references)
         with kept_folder() as folder:
             spoken = speak(request, clip, job, resources)
-            path = write(spoken, request.output_format, [folder], job)
+            path = write(spoken, request, [folder], job)
     except WorkerError as error:
         return None, 0.0, error.message
     return str(path), spoken.speech.duration, None

@@ -53,7 +53,7 @@ FORMAT_ALIASES: Mapping[str, str] = MappingProxyType({"opus": "ogg"})
 """Other names of the very same formats."""
 
 ANY_RATE = tuple(name for name, form in FORMATS.items() if form.any_rate)
-"""The formats whose sample rate a job may choose."""
+"""The formats whose sample rate a job may choose: those that keep every sample."""
 
 TIMING_CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
     {

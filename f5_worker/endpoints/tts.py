@@ -40,7 +40,7 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         reference = obtain_reference(request, job, resources.references)
     with job_folders() as folders:
         spoken = speak(request, reference, job, resources)
-        path = write(spoken, request.output_format, folders, job)
+        path = write(spoken, request, folders, job)
         with job.stages("upload"):
             delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
     yield {
@@ -77,7 +77,7 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
     return Spoken(speech, options.seed, reference)
 
 
-def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:
+def write(spoken: Spoken, request: TtsRequest, folders: Sequence[Path], job: Job) -> Path:
     """The speech as a file in the first of ``folders`` that takes it: a full disk must not lose audio that was paid for.
 
     Raises:
@@ -86,9 +86,9 @@ def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job)
     speech = spoken.speech
     with job.stages("encode"):
         for folder in folders:
-            path = folder / f"speech.{output_format}"
+            path = folder / f"speech.{request.output_format}"
             try:
-                encode_audio(speech.samples, speech.sample_rate, output_format, path)
+                encode_audio(speech.samples, speech.sample_rate, request.output_format, path, request.result_rate)
             except DeliveryError as error:
                 if folder == folders[-1]:
                     raise
@@ -109,7 +109,7 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
         "text": request.text,
         "duration": round(speech.duration, 6),
         "seed": spoken.seed,
-        "sample_rate": speech.sample_rate,
+        "sample_rate": request.result_rate,
         "output_format": request.output_format,
         "reference": {
             "voice": reference.voice,

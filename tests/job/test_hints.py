@@ -131,9 +131,7 @@ def test_a_clip_in_the_wrong_field(endpoint: str, field: str, value: str, meant:
     assert f"send it as {meant}" in error.message
 
 
-@pytest.mark.parametrize(
-    "name", ["anna.wav", "21m00Tcm4TlvDq8ikWAM", "0" * 64, "data", "Ogg voice", "a" * 199, "ID3"]
-)
+@pytest.mark.parametrize("name", ["anna.wav", "21m00Tcm4TlvDq8ikWAM", "0" * 64, "data", "Ogg voice", "a" * 199, "ID3"])
 def test_a_name_is_not_taken_for_base64(name: str) -> None:
     assert not looks_like_base64(name)
 
