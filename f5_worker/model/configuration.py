@@ -41,8 +41,10 @@ def doubt(what: str, taken: str, *, before_v1: bool) -> str | None:
     """The warning for a checkpoint that does not say its configuration; ``what`` begins it ("hf://a/b does not say ...")."""
     if before_v1:
         return f"{what}; the checkpoint is of before v1, so it was taken for {taken}."
+    if taken.startswith("E2TTS"):
+        return None  # it has one version only
     if "_v1" not in taken:
-        return None  # E2 TTS has one version only
+        return f"{what}; the configuration of the image's own model was taken, which may be another."
     other = taken.replace("_v1", "")
     return (
         f"{what}; the checkpoint was taken for {taken}. If it was trained as {other}, as most of before March 2025 were, it "

@@ -84,7 +84,8 @@ def locate_model(settings: Settings) -> ModelFiles:
 class _Sources:
     """Where a model's parts come from: paths, or ``hf://owner/repo/file``. ``vocoder`` is a folder.
 
-    ``config`` is a name of f5-tts's, or a file; ``None`` where nothing says it, and ``unsaid`` is what to say of that.
+    ``config`` is a name of f5-tts's, or a file; ``None`` where nothing says it. Then ``unsaid`` is what to say of that, and
+    ``otherwise`` what to take where the tensors fit none of f5-tts's.
     """
 
     config: str | None
@@ -92,6 +93,7 @@ class _Sources:
     vocab: str
     vocoder: str = OFFICIAL_VOCODER
     unsaid: str = ""
+    otherwise: str = Settings().model
 
 
 def configuration_doubt(settings: Settings) -> str | None:
@@ -110,7 +112,8 @@ def _sources(settings: Settings) -> _Sources:
         return _of_repository(settings)
     vocoder = str(folder / "vocos") if settings.model not in official and folder.is_dir() else OFFICIAL_VOCODER
     if settings.ckpt_file and not settings.model_chosen:
-        return replace(_of_checkpoint(settings.ckpt_file), vocoder=vocoder)
+        otherwise = str(folder / "config.yaml") if folder.is_dir() else settings.model
+        return replace(_of_checkpoint(settings.ckpt_file), vocoder=vocoder, otherwise=otherwise)
     if settings.model in official:
         checkpoint = settings.ckpt_file or OFFICIAL_CHECKPOINTS.get(settings.model)
         if checkpoint is None:
@@ -170,8 +173,8 @@ def _configuration(sources: _Sources, checkpoint: Path, settings: Settings) -> t
         config = named(sources.checkpoint)  # a YAML file of something else
     fitting, before_v1 = by_tensors(checkpoint) if settings.ckpt_file or sources.unsaid else (None, False)
     if config is None:
-        taken = fitting or Settings().model
-        return official[taken], doubt(sources.unsaid, taken, before_v1=before_v1)
+        taken = fitting or sources.otherwise
+        return official.get(taken) or _existing(Path(taken), "F5TTS_MODEL"), doubt(sources.unsaid, taken, before_v1=before_v1)
     known = community_model(settings.ckpt_file or "")
     trained = known.config if known else config.replace("_v1", "") if before_v1 else config
     if trained == config:

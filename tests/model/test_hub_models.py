@@ -1,5 +1,6 @@
 """Models of other languages and of any repository: which files are theirs, and which configuration they were trained with."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,9 +66,7 @@ def locate(**environment: str) -> ModelFiles:
 
 
 @pytest.mark.parametrize(("name", "model"), COMMUNITY.items())
-def test_a_community_model_is_found_by_each_of_its_names(
-    vocos: Path, tmp_path: Path, name: str, model: CommunityModel
-) -> None:
+def test_a_community_model_is_found_by_each_of_its_names(vocos: Path, tmp_path: Path, name: str, model: CommunityModel) -> None:
     snapshot = put(tmp_path, model.repo, model.checkpoint, model.vocab, "other/model_1.safetensors")
     names = ({"F5TTS_MODEL": name.upper()}, {"F5TTS_MODEL": f"hf://{model.repo}"})
     # The checkpoint alone brings its configuration and its vocabulary too.
@@ -138,7 +137,13 @@ def test_a_path_may_name_the_configuration(source: str, expected: str | None) ->
 @pytest.mark.parametrize(
     ("more", "folder", "model", "config", "warning"),
     [
-        (NEW, "mine", None, "F5TTS_v1_Base", "is not; the checkpoint was taken for F5TTS_v1_Base. If it was trained as F5TTS_B"),
+        (
+            NEW,
+            "mine",
+            None,
+            "F5TTS_v1_Base",
+            "is not; the checkpoint was taken for F5TTS_v1_Base. If it was trained as F5TTS_B",
+        ),
         (OLD, "mine", None, "F5TTS_Base", "is not; the checkpoint is of before v1, so it was taken for F5TTS_Base."),
         (NEW, "F5TTS_Base", None, "F5TTS_Base", None),
         (NEW, "mine", "F5TTS_v1_Base", "F5TTS_v1_Base", None),
@@ -180,6 +185,18 @@ def test_health_says_before_any_load_that_the_configuration_is_told_by_nothing(
     assert warning.startswith("F5TTS_CKPT_FILE is set, and F5TTS_MODEL is not; set F5TTS_MODEL to the configuration")
 
 
+def test_answers_and_health_have_the_warning_of_the_loaded_model(
+    fresh_worker: FreshWorker, smoke_folder: Path, tmp_path: Path
+) -> None:
+    image = Path(shutil.copytree(smoke_folder, tmp_path / "f5-tts-worker" / "model"))
+    fresh_worker.restart(
+        F5TTS_MODEL=str(image), F5TTS_CKPT_FILE=str(image / "model.safetensors"), F5TTS_VOCAB_FILE=str(image / "vocab.txt")
+    )
+    warnings = fresh_worker.ask(QUICK)["warnings"]
+    assert "F5TTS_MODEL is not; the configuration of the image's own model was taken" in warnings[0]
+    assert fresh_worker.ask({"endpoint": "health"})["warnings"] == warnings
+
+
 # Any repository
 
 
@@ -208,7 +225,10 @@ def test_the_files_of_a_repository_are_picked_by_rules(files: str, inside: str, 
     [
         ("README.md vocab.txt", "hf://a/b has no checkpoint"),
         ("vocos/model.safetensors optimizer.pt", "hf://a/b has no checkpoint"),
-        ("a.pt b.pt", r"hf://a/b has several checkpoints \(a.pt, b.pt\); say which one: F5TTS_MODEL=hf://owner/repo/folder, or"),
+        (
+            "a.pt b.pt",
+            r"hf://a/b has several checkpoints \(a.pt, b.pt\); say which one: F5TTS_MODEL=hf://owner/repo/folder, or",
+        ),
         ("v0/model.pt v1/model.pt", r"several checkpoints \(v0/model.pt, v1/model.pt\)"),
         ("model.pt vocab_a.txt vocab_b.txt", r"several vocabularies \(vocab_a.txt, vocab_b.txt\); set F5TTS_VOCAB_FILE"),
     ],
@@ -250,7 +270,10 @@ def test_a_repository_speaks_and_again_without_the_hub(
     for settings, error in (
         ({"F5TTS_MODEL": "hf://anna/two"}, "hf://anna/two has several checkpoints (a/model.safetensors, b/model.safetensors)"),
         ({"F5TTS_MODEL": "hf://anna/none"}, "no such repository or file for the list of files of anna/none"),
-        ({"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "other")}, "cannot be reached and the list of files of anna/whole is"),
+        (
+            {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "other")},
+            "cannot be reached and the list of files of anna/whole is",
+        ),
     ):
         assert error in str(run_once({"input": QUICK}, env=whole | settings, cwd=tmp_path).error)
     del hub.requests[:]
