@@ -177,7 +177,7 @@ def test_an_old_clients_day(endpoint: Endpoint) -> None:
     fetched = endpoint.ask({"endpoint": "download", "job_id": answer["job_id"], "type": "audio"})["output"]
     assert (fetched["status"], fetched["content_type"], fetched["format"]) == ("ready", "audio/wav", "wav")
     inline = {"audio_base64": fetched["audio_data"], "size": answer["size"]}
-    assert sound({**fetched, "size": answer["size"]}).data == sound(inline).data == spoken.data
+    assert sound({**answer, **fetched}).data == sound(inline).data == spoken.data
     timing = endpoint.ask({"endpoint": "download", "job_id": answer["job_id"], "type": "timing", "format": "srt"})
     assert timing["output"]["error_type"] == "NotFoundError"
 
