@@ -72,7 +72,10 @@ class TtsRequest(Checked):
         repr=False, description="1 to {max_text_chars} characters of text, at least one of them a letter or a digit"
     )
     local_voice: NameOrUrl = Field(
-        None, repr=False, description="the name of a stored voice or an http(s) URL, or leave it out for the built-in voice"
+        None,
+        repr=False,
+        description="the name of a stored voice or an http(s) URL, or leave it out for the built-in voice; a file of your own goes "
+        "into ref_audio_base64",
     )
     ref_audio_base64: Base64 = Field(None, repr=False, description="the reference clip's bytes in base64")
     ref_text: Transcript = Field(

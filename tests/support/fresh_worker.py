@@ -66,10 +66,10 @@ def sound(answer: dict[str, Any], cwd: Path | None = None) -> Sound:
     else:
         data = ((cwd or Path()) / answer["audio_path"]).read_bytes()
     assert len(data) == answer["size"]
-    if (kind := answer["output_format"]) in ("pcm", "ulaw", "alaw"):
+    if (kind := answer.get("output_format")) in ("pcm", "ulaw", "alaw"):
         return Sound(read_raw(data, kind), answer["sample_rate"], f"RAW/{kind}", data)
     with soundfile.SoundFile(io.BytesIO(data)) as file:
-        assert (file.channels, file.samplerate) == (1, answer["sample_rate"])
+        assert (file.channels, file.samplerate) == (1, answer.get("sample_rate", file.samplerate))
         return Sound(file.read(dtype="float32"), file.samplerate, f"{file.format}/{file.subtype}", data)
 
 
