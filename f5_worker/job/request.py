@@ -74,8 +74,8 @@ class TtsRequest(Checked):
     local_voice: NameOrUrl = Field(
         None,
         repr=False,
-        description="the name of a stored voice or an http(s) URL, or leave it out for the built-in voice; a file of your own goes "
-        "into ref_audio_base64",
+        description="the name of a stored voice or an http(s) URL, or leave it out for the built-in voice; a file of your own "
+        "goes into ref_audio_base64",
     )
     ref_audio_base64: Base64 = Field(None, repr=False, description="the reference clip's bytes in base64")
     ref_text: Transcript = Field(
