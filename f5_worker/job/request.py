@@ -248,7 +248,8 @@ def parse_job(job: Mapping[str, Any], settings: Settings) -> ParsedJob:
 def _with_text(raw: object) -> tuple[object, tuple[str, ...]]:
     """``raw`` with ``prompt`` as its text where it asks for speech and has none: the console's own first request is that."""
     given = present(raw) if isinstance(raw, Mapping) else {}
-    if {"text", "items"} & given.keys() or not isinstance(given.get("prompt"), str) or given.get("endpoint", "tts") != "tts":
+    for_speech = str(given.get("endpoint", "tts")).lower() == "tts" and not {"text", "items"} & given.keys()
+    if not for_speech or not isinstance(given.get("prompt"), str):
         return raw, ()
     return {"text": given.pop("prompt"), **given}, ("prompt was taken as text; send what is to be spoken as text.",)
 

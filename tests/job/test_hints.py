@@ -162,8 +162,9 @@ def test_a_format_that_is_meant_is_one_of_ours(value: str) -> None:
     assert format_meant(value) in {None, *FORMATS}
 
 
-def test_the_consoles_first_request_is_spoken_with_a_warning() -> None:
-    parsed = parse_job({"input": {"prompt": "Hello World"}}, Settings())
+@pytest.mark.parametrize("endpoint", [None, "tts", "TTS"])
+def test_the_consoles_first_request_is_spoken_with_a_warning(endpoint: str | None) -> None:
+    parsed = parse_job({"input": {"prompt": "Hello World", "endpoint": endpoint}}, Settings())
     assert isinstance(parsed.request, TtsRequest)
     assert parsed.request.text == "Hello World"
     assert len(parsed.warnings) == 1
