@@ -105,7 +105,7 @@ def generate_tts_audio(
             clip = read_local_reference(Path(voice_path), ref_text, job, resources.references)
         with kept_folder() as folder:
             spoken = speak(request, clip, job, resources)
-            path = write(spoken, request.output_format, [folder], job)
+            path = write(spoken, [folder], job)
     except WorkerError as error:
         return None, 0.0, error.message
     return str(path), spoken.speech.duration, None
@@ -223,7 +223,8 @@ def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
     if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
     job_id, digest = raw.get("id"), hashlib.sha256(json.dumps(raw.get("input"), sort_keys=True).encode()).hexdigest()
-    job = Job(resources.settings, parsed.s3, stop, job_id if isinstance(job_id, str) else None, digest)
+    known_id = job_id if isinstance(job_id, str) else None
+    job = Job(resources.settings, parsed.s3, stop, known_id, digest, [*parsed.warnings])
     yield from ENDPOINTS[parsed.request.endpoint](parsed.request, job)
 
 

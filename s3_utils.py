@@ -11,33 +11,26 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache, partial, wraps
+from functools import partial, wraps
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
 from f5_worker import s3_errors
 from f5_worker.errors import BucketNotFoundError, StorageError, StorageNotFoundError, StorageTooLargeError
 from f5_worker.network import NotPublicError, check_public, in_time
+from f5_worker.s3_client import client_for
 from f5_worker.s3_config import S3Config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PARALLEL_CALLS = 16
-"""How many calls one client serves at once without waiting for a connection."""
-
 _ATTEMPTS = 3
-_CONNECT_TIMEOUT = 10.0
 _CHECK_TIMEOUT = 5.0
-_CLIENTS_KEPT = 16
 _BACK_OFF_SECONDS = 5.0
 _LEAST_BYTES_PER_SECOND = 250_000
 _PART_BYTES = 8 * 1024 * 1024
 _MULTIPART_FROM_BYTES = 16 * 1024 * 1024
-
-_client_lock = Lock()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -283,49 +276,10 @@ def _storage_errors(config: S3Config, key: str | None, attempts: int = _ATTEMPTS
     if config.guarded:
         check_public(urlsplit(config.endpoint_url or "").hostname or "")
     try:
-        yield _client(config, attempts)
+        yield client_for(config, attempts)
     except (KeyError, TypeError, AttributeError, RecursionError) as error:  # what botocore makes of answers that are not S3's
         raise s3_errors.storage_error(s3_errors.NOT_S3, type(error).__name__, config, full) from None
     # ValueError: botocore has no class of its own for an endpoint that is no URL or a key that is no Unicode.
     except (BotoCoreError, ClientError, Boto3Error, ResponseParserError, ValueError) as error:
         # Without its cause: botocore's texts hold header values and signed URLs, which a traceback would carry into the log.
         raise s3_errors.translate(error, config, full) from None
-
-
-def _client(config: S3Config, attempts: int) -> "S3Client":
-    """The one client for all configurations that differ in nothing it knows."""
-    connection = replace(config, bucket="", prefix="", url_expires=0)
-    with _client_lock:
-        return _make_client(connection, attempts)
-
-
-@lru_cache(maxsize=_CLIENTS_KEPT)
-def _make_client(config: S3Config, attempts: int) -> "S3Client":
-    from boto3.session import Session  # boto3.client() would share one session between threads, which is not safe
-    from botocore.config import Config
-
-    # On AWS "virtual" also picks the region's own host: the global one redirects, which a presigned URL does not survive.
-    on_path = config.path_style == "true" or (config.path_style == "auto" and not config.on_aws)
-    style: Literal["path", "virtual"] = "path" if on_path else "virtual"
-    return Session().client(
-        "s3",
-        region_name=config.signing_region,
-        endpoint_url=config.endpoint_url,
-        aws_access_key_id=config.access_key_id,
-        aws_secret_access_key=config.secret_access_key,
-        aws_session_token=config.session_token,
-        config=Config(  # type: ignore[call-arg]  # the stubs do not know ignore_configured_endpoint_urls
-            signature_version="s3v4",
-            connect_timeout=min(config.timeout, _CONNECT_TIMEOUT),
-            read_timeout=config.timeout,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=PARALLEL_CALLS,
-            s3={"addressing_style": style},
-            # Several S3-compatible services refuse the checksums that botocore otherwise adds to every call.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            # The environment's endpoint must not catch a job that brings its own s3Config for AWS.
-            ignore_configured_endpoint_urls=True,
-            tcp_keepalive=True,
-        ),
-    )

@@ -15,6 +15,7 @@ Device = Literal["auto", "cpu", "cuda"]
 N = TypeVar("N", int, float)
 
 _SHOWN_CHARS = 40  # of a bad value
+_BAKED_MODEL = ("f5-tts-worker", "model")  # the folder in F5_IMAGE_ROOT where start.sh finds the image's model
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Settings:
     """The checked environment. Sizes are bytes, times are seconds."""
 
     model: str = "F5TTS_v1_Base"
+    model_chosen: bool = False
+    """Whether the user has set the model; start.sh sets the one in the image where nobody has."""
     ckpt_file: str | None = None
     vocab_file: str | None = None
     vocoder_path: str | None = None
@@ -105,7 +108,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     read = _Reader(env)
     default = Settings()
     settings = Settings(
-        model=read.text("F5TTS_MODEL") or default.model,
+        model=(model := read.text("F5TTS_MODEL")) or default.model,
+        model_chosen=model is not None and Path(model).parts[-2:] != _BAKED_MODEL,
         ckpt_file=read.text("F5TTS_CKPT_FILE"),
         vocab_file=read.text("F5TTS_VOCAB_FILE"),
         vocoder_path=read.text("F5TTS_VOCODER_PATH"),

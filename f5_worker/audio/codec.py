@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from f5_worker.audio import rates
 from f5_worker.audio.samples import Samples
 from f5_worker.audio.signatures import container_of, fraction_present, name_if_not_audio
 from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
@@ -59,8 +60,10 @@ def decode_audio(data: bytes, *, max_seconds: float) -> Waveform:
         return _decode_container(data, demuxer, max_seconds) if demuxer else _decode_sound_file(data, max_seconds)
 
 
-def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: Path) -> None:
+def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: Path, to_rate: int | None = None) -> None:
     """Write float32 ``samples`` [n] to ``path`` in one of ``FORMATS``; 16 bits where the format is lossless.
+
+    ``to_rate`` is the sample rate of the file, in Hz, where that is another.
 
     Samples beyond 1.0 turn the whole down until the loudest is 1.0: nothing is clipped, the shape stays. The folder is one
     that only this job sees: nobody else meets what a full disk leaves there.
@@ -70,7 +73,8 @@ def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: P
         DeliveryError: the disk is full or not writable, or the encoder failed.
     """
     with _packages():
-        encoded = encode(samples, sample_rate, FORMATS[output_format])
+        resampled = rates.to_rate(samples, sample_rate, to_rate or sample_rate)
+        encoded = encode(resampled, to_rate or sample_rate, FORMATS[output_format])
     try:
         path.write_bytes(encoded)
     except OSError as error:

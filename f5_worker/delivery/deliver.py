@@ -16,7 +16,7 @@ import s3_utils
 from f5_worker import log
 from f5_worker.atomic import replace_atomically
 from f5_worker.errors import DeliveryError, NotFoundError, StorageError, brief
-from f5_worker.formats import CONTENT_TYPES, ResultKind
+from f5_worker.formats import ANY_RATE, CONTENT_TYPES, ResultKind
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from f5_worker.volume import has_volume
@@ -218,7 +218,7 @@ def _undeliverable(
     mends = ["repair S3" if s3 is not None else "set S3_BUCKET and its credentials"]
     if not settings.on_runpod:
         mends.append("free or change OUTPUT_DIR")
-    if result_format in ("wav", "flac"):
+    if result_format in ANY_RATE:
         mends.append("choose a smaller output_format (mp3, ogg)")
     mends.append("send a shorter text")
     return DeliveryError(

@@ -29,12 +29,17 @@ from f5_worker.voice.source import obtain_reference
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
-    """Speech, the seed it was made with, the reference that was really used, and the format that it will be written in."""
+    """Speech, the seed it was made with, the reference that was really used, and how it is to be written."""
 
     speech: Speech
     seed: int
     reference: Reference
     output_format: str
+    result_rate: int
+
+    def rate_of(self, form: str) -> int:
+        """The sample rate in Hz of a file in the format that it was delivered in."""
+        return self.result_rate if form == self.output_format else FORMATS[form].sample_rate
 
 
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
@@ -50,15 +55,24 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         return
     with job_folders() as folders:
         spoken = speak(request, reference, job, resources)
-        form = spoken.output_format
-        path = write(spoken, form, folders, job)
-        smaller = partial(_shrink, spoken.speech, path.parent)
+        path = write(spoken, folders, job)
         with job.stages("upload"):
-            delivered = deliver(path, "audio", form, job_id=result_id, settings=job.settings, s3=job.s3, smaller=smaller)
+            delivered = deliver(
+                path,
+                "audio",
+                spoken.output_format,
+                job_id=result_id,
+                settings=job.settings,
+                s3=job.s3,
+                smaller=partial(_shrink, spoken.speech, path.parent),
+            )
     answer = {
         **_about_speech(request, spoken, job),
         **delivered.answer(),
         "output_format": delivered.format,
+        "sample_rate": spoken.result_rate
+        if delivered.format == spoken.output_format
+        else FORMATS[delivered.format].sample_rate,
         "status": "completed",
         "job_id": result_id,
         "warnings": [*spoken.reference.warnings, *job.warnings, *delivered.warnings],
@@ -90,7 +104,8 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
-    return Spoken(speech, options.seed, reference, output_format)
+    result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
+    return Spoken(speech, options.seed, reference, output_format, result_rate)
 
 
 def _format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
@@ -107,7 +122,7 @@ def _format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
             field="text",
         )
     limit = settings.max_inline_bytes
-    if job.s3 is not None or not settings.on_runpod or seconds * FORMATS[asked].bytes_per_second <= limit:
+    if job.s3 is not None or not settings.on_runpod or seconds * request.result_rate * FORMATS[asked].bytes_per_sample <= limit:
         return asked
     if not fits_shrunk(seconds, limit):
         raise InputError(
@@ -127,7 +142,7 @@ def _shrink(speech: Speech, folder: Path, max_bytes: int) -> tuple[Path, str] | 
     return shrink(speech.samples, speech.sample_rate, max_bytes, folder)
 
 
-def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:
+def write(spoken: Spoken, folders: Sequence[Path], job: Job) -> Path:
     """The speech as a file in the first of ``folders`` that takes it: a full disk must not lose audio that was paid for.
 
     Raises:
@@ -136,9 +151,9 @@ def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job)
     speech = spoken.speech
     with job.stages("encode"):
         for folder in folders:
-            path = folder / f"speech.{output_format}"
+            path = folder / f"speech.{spoken.output_format}"
             try:
-                encode_audio(speech.samples, speech.sample_rate, output_format, path)
+                encode_audio(speech.samples, speech.sample_rate, spoken.output_format, path, spoken.result_rate)
             except DeliveryError as error:
                 if folder == folders[-1]:
                     raise
@@ -159,7 +174,6 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
         "text": request.text,
         "duration": round(speech.duration, 6),
         "seed": spoken.seed,
-        "sample_rate": speech.sample_rate,
         "reference": {
             "voice": reference.voice,
             "duration": round(reference.duration, 3),

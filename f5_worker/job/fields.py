@@ -3,9 +3,11 @@
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from f5_worker.errors import InputError
+from f5_worker.formats import FORMAT_ALIASES
+from f5_worker.job.hints import CLIPS, looks_like_base64, looks_like_url
 from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
 from f5_worker.job.problems import field_error, value_error
 from f5_worker.s3_config import is_bucket_name
@@ -15,9 +17,13 @@ from f5_worker.urls import host_of, service_url
 
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
 MAX_URL_CHARS = 8_192
+MAX_SEED = 2_147_483_647
 _OLD_TIMING_METHODS = {"whisperx": "forced_alignment"}
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_PLACE_OF = {data: place for place, data in CLIPS}
+_DATA_OF = dict(CLIPS)
 
 
 def _settings(info: ValidationInfo) -> Settings:
@@ -54,9 +60,13 @@ def _ref_text(value: str | None) -> str | None:
     return text
 
 
-def _url(value: str | None) -> str | None:
+def _url(value: str | None, info: ValidationInfo) -> str | None:
     if value is None:
         return None
+    field = str(info.field_name)
+    if field in _DATA_OF and looks_like_base64(value):
+        data, allowed = _DATA_OF[field], "a URL" if field == "voice_file_url" else "a name or a URL"
+        raise field_error(field, f"{field} holds base64 data; send it as {data}, or {allowed} here.", allowed, data)
     value = _valid_unicode(value).strip()
     if host_of(value) is None:
         raise value_error("is not an http(s) URL")
@@ -65,9 +75,9 @@ def _url(value: str | None) -> str | None:
     return value
 
 
-def _local_voice(value: str | None) -> str | None:
-    if value is None or "://" in value:
-        return _url(value)
+def _local_voice(value: str | None, info: ValidationInfo) -> str | None:
+    if value is None or "://" in value or looks_like_base64(value):
+        return _url(value, info)
     return _stored_name(value)
 
 
@@ -90,21 +100,35 @@ def _new_name(value: str) -> str:
         raise field_error("voice_name", error.message, "a file name like anna.wav") from error
 
 
-def _base64(value: str | None) -> str | None:
+def _base64(value: str | None, info: ValidationInfo) -> str | None:
     """Decoding is left to where the clip is fetched; it runs in a thread."""
     if value is not None and not value.strip():
         raise value_error("is empty")
+    if value is not None and looks_like_url(value):
+        field, allowed = str(info.field_name), "the clip's bytes in base64"
+        place = _PLACE_OF[field]
+        raise field_error(field, f"{field} holds a URL; send it as {place}, or {allowed} here.", allowed, place)
     return value
 
 
 def _job_id(value: str) -> str:
-    if not _UUID.fullmatch(value.lower()):
-        raise value_error("is not a UUID")
-    return value.lower()
+    """The id of an answer, a UUID, or the platform's: a UUID too, with its region behind it and perhaps ``sync-`` before."""
+    if not _JOB_ID.fullmatch(value):
+        raise value_error("is not the id of a job: it has other characters than letters, digits, '-' and '_', or is too long")
+    return value.lower() if _UUID.fullmatch(value.lower()) else value
+
+
+def _seed(value: int | None) -> int | None:
+    return None if value == -1 else value
 
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _format(value: object) -> object:
+    value = _lower(value)
+    return FORMAT_ALIASES.get(value, value) if isinstance(value, str) else value
 
 
 def _timing_method(value: object) -> object:
@@ -146,12 +170,20 @@ StoredName: TypeAlias = Annotated[str, AfterValidator(_stored_name)]
 NewName: TypeAlias = Annotated[str, AfterValidator(_new_name)]
 Base64: TypeAlias = Annotated[str | None, AfterValidator(_base64)]
 JobId: TypeAlias = Annotated[str, AfterValidator(_job_id)]
+Seed: TypeAlias = Annotated[
+    int | None,
+    Field(ge=-1, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}, or -1 for a random one"),
+    AfterValidator(_seed),
+]
+"""``None`` is random."""
 Credential: TypeAlias = Annotated[str, AfterValidator(_valid_unicode)]
 BucketName: TypeAlias = Annotated[str, AfterValidator(_bucket_name)]
 ServiceUrl: TypeAlias = Annotated[str | None, AfterValidator(_service_url)]
 
 AnyCase = BeforeValidator(_lower)
 """For choices, which are not case sensitive."""
+AnyFormat = BeforeValidator(_format)
+"""The same, with other names of the same formats."""
 AnyTimingMethod = BeforeValidator(_timing_method)
 """Also the names of earlier versions."""
 NotYetTrue = AfterValidator(_no_word_timings_yet)

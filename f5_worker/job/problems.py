@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from f5_worker.errors import InputError
+from f5_worker.job.hints import Hint, format_meant, hint, suggestion
 from f5_worker.settings import Settings
 
 _PRIVATE_FIELDS = frozenset({"input", "text", "ref_text", "ref_audio_base64", "voice_base64"})
@@ -52,9 +53,10 @@ def value_error(what: str) -> PydanticCustomError:
     return PydanticCustomError("worker_value", "{what}", {"what": what})
 
 
-def field_error(field: str, sentence: str, allowed: str) -> PydanticCustomError:
-    """For any validator: a whole sentence, the field to blame, and what is allowed."""
-    return PydanticCustomError("worker_fields", "{what}", {"what": sentence, "field": field, "allowed": allowed})
+def field_error(field: str, sentence: str, allowed: str, near: str | None = None) -> PydanticCustomError:
+    """For any validator: a whole sentence, the field to blame, what is allowed, and the field that was likely meant."""
+    context = {"what": sentence, "field": field, "allowed": allowed, "near": near}
+    return PydanticCustomError("worker_fields", "{what}", context)
 
 
 def input_error(problems: Sequence[Problem]) -> InputError:
@@ -79,23 +81,35 @@ def unknown_fields(
 ) -> list[Problem]:
     """One problem for each name in ``raw`` that is not among the ``fields`` of ``whole`` (an endpoint, or s3Config).
 
-    It is told with the likely name, or with the one of the ``others`` (fields by endpoint) that has it.
+    It is told with what it likely means (``hints.py``), with the one of the ``others`` (fields by endpoint) that has it, or
+    with the nearest name.
     """
     allowed = ", ".join(fields)
+    given = {name for name in raw if name in fields}
     problems: list[Problem] = []
     for name, value in raw.items():
         if name in fields:
             continue
         field = f"{prefix}{brief(name)}"
         subject, shown = _shown(field, value, private=True)
-        owner = near = None
+        meant = None
         if len(problems) < _SHOWN_PROBLEMS:  # looking for names takes time, and the rest is not shown
-            owner = next((other for other, its_fields in others.items() if name in its_fields), None)
-            near = None if owner else nearest(name, fields)
-        fix = f"did you mean {near}?" if near else f"it belongs to the endpoint {owner}." if owner else "leave it out."
-        sentence = f"{subject} is not a field of {whole}; {fix} Allowed: {allowed}."
+            meant = hint(name, value, fields, given) or _elsewhere(name, others) or _like(name, fields, given)
+        near = meant.field if meant else None
+        given |= {near} if near else set()
+        sentence = f"{subject} is not a field of {whole}{f'; {meant.sentence}' if meant else '.'} Allowed: {allowed}."
         problems.append(Problem(field, sentence, shown, allowed, near))
     return problems
+
+
+def _elsewhere(name: object, others: Mapping[str, Collection[str]]) -> Hint | None:
+    owner = next((other for other, its_fields in others.items() if name in its_fields), None)
+    return Hint(f"it belongs to the endpoint {owner}.") if owner else None
+
+
+def _like(name: object, fields: Collection[str], given: Collection[str]) -> Hint | None:
+    near = nearest(name, fields)
+    return suggestion(near, given) if near else None
 
 
 def invalid_field(
@@ -108,7 +122,7 @@ def invalid_field(
     match error["type"]:
         case "worker_fields":
             shown = _shown(field, value, private=field in _PRIVATE_FIELDS)[1]
-            return Problem(field, context["what"], shown, context["allowed"])
+            return Problem(field, context["what"], shown, context["allowed"], context["near"])
         case "missing":
             return Problem(field, f"{field} is missing; send {allowed}.", None, allowed)
         case "worker_value":
@@ -125,10 +139,13 @@ def invalid_field(
 
 
 def nearest(value: object, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that was likely meant."""
+    """The one of ``names`` that was likely meant: an audio format by another service's name of it, or the nearest spelling."""
     if not isinstance(value, str):
         return None
-    return next(iter(difflib.get_close_matches(value[:_SHOWN_CHARS].lower(), list(names), n=1)), None)
+    known, start = list(names), value[:_SHOWN_CHARS]
+    if (meant := format_meant(start)) in known:
+        return meant
+    return next(iter(difflib.get_close_matches(start.lower(), known, n=1)), None)
 
 
 def brief(value: object, *, private: bool = False) -> str | float | None:

@@ -7,7 +7,7 @@ Accepted shapes, in ``job["input"]``::
     {"endpoint": "upload", "voice_name": "anna.wav", "voice_file_url": "https://..."}
     {"endpoint": "list_voices"}
     {"endpoint": "delete_voice", "voice_name": "anna.wav"}
-    {"endpoint": "download", "job_id": "<a UUID>", "type": "audio"}
+    {"endpoint": "download", "job_id": "<an id>", "type": "audio"}
     {"endpoint": "health"}                                         "status" is its old name
 
 Beside it, with any endpoint, ``job["s3Config"]`` may bring a bucket of the job's own (``S3ConfigInput``). The rest of the job
@@ -15,29 +15,32 @@ is for others to read.
 
 Rules, in order:
 
-1. ``input`` is an object, and ``endpoint`` one of the above.
-2. Every field is known to the endpoint. An unknown one is refused with the likely name.
-3. Every value has its type, and is in range. No value is converted, with two exceptions: a whole number is accepted for any
-   number, and choices are not case sensitive. ``null`` is accepted where a field has no default value, and means that it is
-   absent.
-4. Fields agree with each other: at most one reference clip, exactly one clip to upload, a format that the result can have.
+1. ``null`` is absent: wherever it stands, ``input`` is read as if the name were not there.
+2. ``input`` is an object, and ``endpoint`` one of the above. ``prompt``, which RunPod's console sends, is ``text`` where a job
+   for speech has none, with a warning; no other name is taken for ours.
+3. Every field is known to the endpoint. An unknown one is refused with what it likely means (``hints.py``).
+4. Every value has its type, and is in range. What is exactly a number or a boolean is taken as one, as forms send them:
+   ``"1.2"``, ``"true"``, ``32.0`` (``forms.py``). Choices are not case sensitive.
+5. Fields agree with each other: at most one reference clip, exactly one clip to upload, a format that the result can have, a
+   sample rate that the format can have.
 
-All that is wrong under 2 and 3, and in ``s3Config``, is reported at once: the first problem as the message, all in
+All that is wrong under 3 and 4, and in ``s3Config``, is reported at once: the first problem as the message, all in
 ``details["problems"]``. Values in messages are shortened; what may be long or private (texts, base64, credentials, the query of
 a URL) is never quoted.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.formats import ANY_RATE, CONTENT_TYPES, FORMATS, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.job.checked import Checked, checked
 from f5_worker.job.fields import (
     MAX_REF_TEXT_CHARS,
     AnyCase,
+    AnyFormat,
     AnyTimingMethod,
     Base64,
     BucketName,
@@ -46,28 +49,22 @@ from f5_worker.job.fields import (
     NameOrUrl,
     NewName,
     NotYetTrue,
+    Seed,
     ServiceUrl,
     SpokenText,
     StoredName,
     Transcript,
     Url,
 )
-from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error, invalid_field, unknown_fields
+from f5_worker.job.forms import present
+from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, split_bucket_url
 from f5_worker.settings import Settings
-
-M = TypeVar("M", bound=BaseModel)
 
 _OLD_ENDPOINTS = {"status": "health"}
 
 
-class _Checked(BaseModel):
-    """What all models of a job have in common: immutable, no unknown field, no converted value, no NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class TtsRequest(_Checked):
+class TtsRequest(Checked):
     """Speech. Times are seconds; the defaults are F5-TTS's own."""
 
     endpoint: Literal["tts"] = "tts"
@@ -75,14 +72,17 @@ class TtsRequest(_Checked):
         repr=False, description="1 to {max_text_chars} characters of text, at least one of them a letter or a digit"
     )
     local_voice: NameOrUrl = Field(
-        None, repr=False, description="the name of a stored voice or an http(s) URL, or leave it out for the built-in voice"
+        None,
+        repr=False,
+        description="the name of a stored voice or an http(s) URL, or leave it out for the built-in voice; a file of your own "
+        "goes into ref_audio_base64",
     )
     ref_audio_base64: Base64 = Field(None, repr=False, description="the reference clip's bytes in base64")
     ref_text: Transcript = Field(
         None, repr=False, description=f"the transcript of the reference clip, at most {MAX_REF_TEXT_CHARS:,} characters"
     )
     speed: float = Field(1.0, ge=0.25, le=4)
-    seed: int | None = Field(None, ge=0, le=2_147_483_647)
+    seed: Seed = None
     nfe_step: int = Field(32, ge=1, le=64)
     cfg_strength: float = Field(2.0, ge=0, le=10)
     # Beyond -1 and 2 / (pi - 2) the sampled times run backwards (F5-TTS, section 3.3, Sway Sampling).
@@ -91,7 +91,8 @@ class TtsRequest(_Checked):
     cross_fade_duration: float = Field(0.15, ge=0, le=2)
     fix_duration: float | None = Field(None, gt=0, le=30)
     remove_silence: bool = False
-    output_format: Annotated[OutputFormat, AnyCase] = "wav"
+    output_format: Annotated[OutputFormat, AnyFormat] = "wav"
+    sample_rate: int | None = Field(None, ge=8_000, le=48_000)
     return_word_timings: Annotated[bool, NotYetTrue] = False
     timing_format: Annotated[TimingFormat, AnyCase] = "srt"
     timing_method: Annotated[Literal["forced_alignment"], AnyTimingMethod] = "forced_alignment"
@@ -102,6 +103,22 @@ class TtsRequest(_Checked):
             sentence = "local_voice and ref_audio_base64 exclude each other; send one of them."
             raise field_error("ref_audio_base64", sentence, "one of local_voice and ref_audio_base64")
         return self
+
+    @model_validator(mode="after")
+    def _rate_of_format(self) -> Self:
+        form = FORMATS[self.output_format]
+        if self.sample_rate not in (None, form.sample_rate) and not form.any_rate:
+            allowed = f"{form.sample_rate} with {self.output_format}, or one of {', '.join(ANY_RATE)} for any rate"
+            sentence = (
+                f"{self.output_format} always has {form.sample_rate:,} Hz: sample_rate is for {', '.join(ANY_RATE)} only."
+            )
+            raise field_error("sample_rate", sentence, allowed)
+        return self
+
+    @property
+    def result_rate(self) -> int:
+        """The sample rate of the result in Hz: as asked for, else its format's."""
+        return self.sample_rate or FORMATS[self.output_format].sample_rate
 
     @property
     def voice_url(self) -> str | None:
@@ -114,7 +131,7 @@ class TtsRequest(_Checked):
         return None if self.voice_url else self.local_voice
 
 
-class UploadRequest(_Checked):
+class UploadRequest(Checked):
     """A clip to store as a voice."""
 
     endpoint: Literal["upload"] = "upload"
@@ -134,26 +151,26 @@ class UploadRequest(_Checked):
         return self
 
 
-class ListVoicesRequest(_Checked):
+class ListVoicesRequest(Checked):
     """All stored voices."""
 
     endpoint: Literal["list_voices"] = "list_voices"
 
 
-class DeleteVoiceRequest(_Checked):
+class DeleteVoiceRequest(Checked):
     """A stored voice to remove."""
 
     endpoint: Literal["delete_voice"] = "delete_voice"
     voice_name: StoredName = Field(description="the name of a stored voice, like anna.wav")
 
 
-class DownloadRequest(_Checked):
+class DownloadRequest(Checked):
     """A stored result of an earlier ``tts`` job. Without ``format``: whichever is stored."""
 
     endpoint: Literal["download"] = "download"
-    job_id: JobId = Field(description="the job_id of a tts answer, a UUID")
+    job_id: JobId = Field(description="the job_id of a tts answer, or the platform's id of its job")
     type: Annotated[ResultKind, AnyCase] = "audio"
-    format: Annotated[ResultFormat | None, AnyCase] = None
+    format: Annotated[ResultFormat | None, AnyFormat] = None
     inline: bool = True
 
     @model_validator(mode="after")
@@ -166,7 +183,7 @@ class DownloadRequest(_Checked):
         return self
 
 
-class HealthRequest(_Checked):
+class HealthRequest(Checked):
     """How the worker is."""
 
     endpoint: Literal["health"] = "health"
@@ -177,7 +194,7 @@ Request: TypeAlias = TtsRequest | UploadRequest | ListVoicesRequest | DeleteVoic
 _MODELS: Mapping[str, type[Request]] = {model.model_fields["endpoint"].default: model for model in get_args(Request)}
 
 
-class S3ConfigInput(_Checked):
+class S3ConfigInput(Checked):
     """A job's own bucket: its top-level ``s3Config``, with the names of RunPod's documents."""
 
     accessId: Credential = Field(repr=False, description="the id of an access key, as text")  # noqa: N815
@@ -207,10 +224,11 @@ class S3ConfigInput(_Checked):
 
 @dataclass(frozen=True, slots=True)
 class ParsedJob:
-    """A checked job. ``s3`` is its own configuration where it sent one, else the endpoint's."""
+    """A checked job. ``s3`` is its own configuration where it sent one, else the endpoint's; the answer has the warnings."""
 
     request: Request
     s3: S3Config | None
+    warnings: tuple[str, ...] = ()
 
 
 def parse_job(job: Mapping[str, Any], settings: Settings) -> ParsedJob:
@@ -221,10 +239,20 @@ def parse_job(job: Mapping[str, Any], settings: Settings) -> ParsedJob:
             them, as sentences) and, for a near miss, ``did_you_mean`` in its details.
     """
     sent = job if isinstance(job, Mapping) else {}
-    request, s3 = _request(sent.get("input"), settings), _s3(sent.get(S3_FIELD), settings)
+    raw, warnings = _with_text(sent.get("input"))
+    request, s3 = _request(raw, settings), _s3(sent.get(S3_FIELD), settings)
     if isinstance(request, list) or isinstance(s3, list):
         raise input_error([problem for part in (request, s3) if isinstance(part, list) for problem in part])
-    return ParsedJob(request, s3)
+    return ParsedJob(request, s3, warnings)
+
+
+def _with_text(raw: object) -> tuple[object, tuple[str, ...]]:
+    """``raw`` with ``prompt`` as its text where it asks for speech and has none: the console's own first request is that."""
+    given = present(raw) if isinstance(raw, Mapping) else {}
+    for_speech = str(given.get("endpoint", "tts")).lower() == "tts" and not {"text", "items"} & given.keys()
+    if not for_speech or not isinstance(given.get("prompt"), str):
+        return raw, ()
+    return {"text": given.pop("prompt"), **given}, ("prompt was taken as text; send what is to be spoken as text.",)
 
 
 def _request(raw: object, settings: Settings) -> Request | list[Problem]:
@@ -233,6 +261,7 @@ def _request(raw: object, settings: Settings) -> Request | list[Problem]:
         if raw is None:
             return [Problem("input", f"input is missing; send {allowed}.", None, allowed)]
         return [Problem.of_value("input", "is not an object", raw, allowed)]
+    raw = present(raw)
     sent = raw.get("endpoint", "tts")
     endpoint = sent.lower() if isinstance(sent, str) else ""
     endpoint = _OLD_ENDPOINTS.get(endpoint, endpoint)
@@ -240,36 +269,18 @@ def _request(raw: object, settings: Settings) -> Request | list[Problem]:
         allowed = f"one of {', '.join(_MODELS)}"
         return [Problem.of_value("endpoint", "is unknown", sent, allowed, [*_MODELS, *_OLD_ENDPOINTS])]
     others = {name: model.model_fields for name, model in _MODELS.items()}
-    return _checked(_MODELS[endpoint], {**raw, "endpoint": endpoint}, settings, endpoint, others)
+    if "endpoint" in raw:
+        raw["endpoint"] = endpoint
+    return checked(_MODELS[endpoint], raw, settings, endpoint, others)
 
 
 def _s3(raw: object, settings: Settings) -> S3Config | list[Problem] | None:
-    if raw is None:
+    if raw is None or (isinstance(raw, Mapping) and raw and not present(raw)):
         return settings.s3
     if not isinstance(raw, Mapping):
         return [Problem.of_value(S3_FIELD, "is not an object", raw, f"one with {', '.join(S3ConfigInput.model_fields)}")]
     values = {name: value.strip() if isinstance(value, str) else value for name, value in raw.items()}
     absent = [name for name in S3ConfigInput.model_fields if values.get(name) in (None, "")]
     given = {name: value for name, value in values.items() if name not in absent}
-    own = _checked(S3ConfigInput, given, settings, S3_FIELD, prefix=f"{S3_FIELD}.")
+    own = checked(S3ConfigInput, given, settings, S3_FIELD, prefix=f"{S3_FIELD}.")
     return own if isinstance(own, list) else own.over(settings.s3)
-
-
-def _checked(
-    model: type[M],
-    raw: Mapping[Any, Any],
-    settings: Settings,
-    whole: str,
-    others: Mapping[str, Collection[str]] = MappingProxyType({}),
-    prefix: str = "",
-) -> M | list[Problem]:
-    """``raw`` as ``model``, or all that is wrong with it; for the rest see ``unknown_fields``."""
-    fields = model.model_fields
-    known = {name: value for name, value in raw.items() if name in fields}
-    problems = unknown_fields(raw, fields, whole, others, prefix)
-    try:
-        checked = model.model_validate(known, context=settings)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        return problems + [invalid_field(details, fields, known, settings, prefix) for details in found]
-    return problems or checked

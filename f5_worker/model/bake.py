@@ -24,7 +24,7 @@ def bake_model(folder: Path) -> None:
     if files.checkpoint.suffix != ".safetensors":
         layout = replace(layout, checkpoint=folder / PICKLED_CHECKPOINT)
     for part in fields(ModelFiles):
-        if part.name != "name":
+        if part.type is Path:
             target: Path = getattr(layout, part.name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(getattr(files, part.name), target)

@@ -38,12 +38,9 @@ class LoadedModel:
     vocab: Mapping[str, int]
     device: str
     dtype: Any
+    warning: str | None = None
+    """What a caller must know about this model's speech; ``None`` for one that speaks as it should."""
     load_seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def warning(self) -> str | None:
-        """What a caller must know about this model's speech; ``None`` for one that speaks as it should."""
-        return _WARNINGS.get(self.name)
 
 
 def load_model(settings: Settings) -> LoadedModel:
@@ -117,6 +114,7 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) ->
         vocab=model.vocab,
         device=device,
         dtype=dtype,
+        warning=_WARNINGS.get(files.name) or files.warning,
     )
 
 

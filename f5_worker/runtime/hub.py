@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import log
-from f5_worker.errors import CheckpointNotFoundError, PackageMissingError
+from f5_worker.errors import CheckpointNotFoundError, HubUnreachableError, PackageMissingError
 from f5_worker.runtime.load_errors import explain_load_error
-from f5_worker.runtime.packages import real_imports
+from f5_worker.runtime.packages import missing_package, real_imports
 
 SCHEME = "hf://"
+_LISTING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,31 @@ def hub_file(source: str, setting: str, network_volume: Path) -> Path:
     return _download(wanted)
 
 
+def hub_listing(repo: str, network_volume: Path) -> list[str]:
+    """All files of a model repository: of RunPod's cache, which holds whole ones, else as the hub lists them.
+
+    Where the hub cannot be reached, what is cached of it counts as the whole.
+
+    Raises:
+        CheckpointNotFoundError: the hub has no such repository.
+        HubUnreachableError, PackageMissingError: as their names say.
+    """
+    if cached := _cached_files(network_volume / "huggingface-cache" / "hub", repo):
+        return cached
+    try:
+        with real_imports:
+            from huggingface_hub import HfApi
+        siblings = HfApi().model_info(repo, timeout=_LISTING_SECONDS).siblings or []
+    except ImportError as error:
+        raise missing_package(error) from error
+    except Exception as error:
+        explained = explain_load_error(error, f"the list of files of {repo}")
+        if isinstance(explained, HubUnreachableError) and (cached := _cached_files(_hub_cache(), repo)):
+            return cached
+        raise explained from error
+    return [sibling.rfilename for sibling in siblings]
+
+
 def _hub_cache() -> Path:
     """Where the hub's client keeps its files: ``HF_HUB_CACHE``, else ``HF_HOME/hub``, as in huggingface_hub's constants."""
     explicit = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
@@ -55,7 +81,20 @@ def _hub_cache() -> Path:
 
 def _cached(cache: Path, wanted: _HubFile) -> Path | None:
     """``try_to_load_from_cache`` of huggingface_hub without its 0.1 s import: ``refs/main`` first, else the newest snapshot."""
-    folder = cache / f"models--{wanted.repo.replace('/', '--')}"
+    snapshots = _snapshots(cache, wanted.repo)
+    return next((path for snapshot in snapshots if (path := snapshot / wanted.path).is_file()), None)
+
+
+def _cached_files(cache: Path, repo: str) -> list[str]:
+    """Paths in the first snapshot of ``repo``."""
+    for snapshot in _snapshots(cache, repo)[:1]:
+        return [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()]
+    return []
+
+
+def _snapshots(cache: Path, repo: str) -> list[Path]:
+    """The snapshots of ``repo`` in the order in which they are to be asked."""
+    folder = cache / f"models--{repo.replace('/', '--')}"
     snapshots = folder / "snapshots"
     try:
         revision = (folder / "refs" / "main").read_text().strip()
@@ -64,7 +103,7 @@ def _cached(cache: Path, wanted: _HubFile) -> Path | None:
         candidates = []
     if snapshots.is_dir():
         candidates += sorted(snapshots.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((path for snapshot in candidates if (path := snapshot / wanted.path).is_file()), None)
+    return candidates
 
 
 def _download(wanted: _HubFile) -> Path:

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 import s3_utils
-from f5_worker import log
+from f5_worker import log, s3_client
 from f5_worker.errors import (
     BucketNotFoundError,
     InputError,
@@ -200,7 +200,7 @@ def _stem(name: str) -> str:
 
 
 def _read_sidecars(config: S3Config, names: Iterable[str]) -> dict[str, _Sidecar]:
-    with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
+    with ThreadPoolExecutor(s3_client.PARALLEL_CALLS) as pool:
         reading = {name: pool.submit(_sidecar_bytes, config, name) for name in names}
         parsed = {name: _parse_sidecar(name, future.result()) for name, future in reading.items()}
     return {name: sidecar for name, sidecar in parsed.items() if sidecar is not None}

@@ -18,9 +18,21 @@ from hypothesis import strategies as st
 from f5_worker.audio.codec import decode_audio, encode_audio, resample
 from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
 from f5_worker.formats import FORMATS, READABLE
-from tests.support.sounds import CONTAINERS, HTML_PAGE, SOUND_FILES, container_file, image_file, silence, sound_file, voice
+from tests.support.sounds import (
+    CONTAINERS,
+    HTML_PAGE,
+    SOUND_FILES,
+    container_file,
+    image_file,
+    read_raw,
+    silence,
+    sound_file,
+    voice,
+)
 
 LOSSY = {"mp3", "ogg-opus", "ogg-vorbis", "wav-ulaw"}
+WITH_HEADER = [name for name, form in FORMATS.items() if form.has_header]
+BARE = [name for name, form in FORMATS.items() if not form.has_header]
 _ROOT = Path(__file__).parents[2]
 
 
@@ -193,7 +205,7 @@ _EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", WITH_HEADER)
 def test_encodes_what_is_decoded_back(name: str, tmp_path: Path) -> None:
     samples = np.concatenate([voice(7.3), silence(0.05)])  # more than one block, not a whole number of frames
     path = tmp_path / f"result.{FORMATS[name].extension}"
@@ -211,7 +223,7 @@ def test_encodes_what_is_decoded_back(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", WITH_HEADER)
 @settings(max_examples=20, deadline=None)
 @given(peak=st.floats(1.0, 50.0), rate=st.just(24_000))
 def test_loud_sound_is_turned_down_never_clipped_or_wrapped(
@@ -225,6 +237,31 @@ def test_loud_sound_is_turned_down_never_clipped_or_wrapped(
     assert np.corrcoef(decoded, samples)[0, 1] > 0.99
     if name in ("wav", "flac"):
         np.testing.assert_allclose(decoded, samples / np.abs(samples).max(), atol=2 / 2**15)
+
+
+@pytest.mark.parametrize("name", BARE)
+@pytest.mark.parametrize("level", [0.3, 1.0, 37.5])
+def test_bare_samples_are_what_was_spoken_at_any_level(name: str, level: float, tmp_path: Path) -> None:
+    samples = voice(1.3, 8_000)
+    samples *= np.float32(level / np.abs(samples).max())
+    encode_audio(samples, 8_000, name, tmp_path / "bare")
+    data = (tmp_path / "bare").read_bytes()
+    decoded, expected = read_raw(data, name), samples / max(1.0, np.abs(samples).max())
+    assert len(data) == len(samples) * (2 if name == "pcm" else 1)
+    worst = {"pcm": 1 / 2**15, "ulaw": 1 / 32, "alaw": 1 / 32}[name]  # G.711: half of the largest segment's steps
+    assert np.abs(decoded - expected).max() <= worst
+    # Quantisation noise of G.711 is 38 dB under speech; one wrapped sample would break this.
+    assert np.mean((decoded - expected) ** 2) < 10**-3.5 * np.mean(expected**2)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "pcm"])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 48_000])
+def test_a_file_has_the_rate_that_was_asked_for(name: str, rate: int, tmp_path: Path) -> None:
+    encode_audio(voice(1.2), 24_000, name, tmp_path / "result", rate)
+    data = (tmp_path / "result").read_bytes()
+    decoded = read_raw(data, name) if name == "pcm" else decode_audio(data, max_seconds=60).samples
+    assert name == "pcm" or soundfile.info(tmp_path / "result").samplerate == rate
+    np.testing.assert_allclose(decoded[200:-200], voice(1.2, rate)[200:-200], atol=2 / 2**15)
 
 
 @pytest.mark.parametrize("samples", [silence(0), np.array([0.1, np.nan], np.float32), np.array([np.inf], np.float32)])
@@ -289,4 +326,5 @@ def test_the_format_table_needs_no_audio_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_ROOT)
     types = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
+    types |= {"pcm": "audio/pcm", "ulaw": "audio/basic", "alaw": "audio/PCMA"}
     assert json.loads(done.stdout) in (["soundfile", types], ["numpy", types])

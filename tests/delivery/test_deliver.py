@@ -366,7 +366,7 @@ def test_without_a_format_the_first_known_one_wins(audio_file: Path, s3_config: 
     assert find_result(s3_config, JOB_ID, "audio", "ogg").format == "ogg"
 
 
-@pytest.mark.parametrize(("kind", "wanted", "looked_for"), [("audio", None, "wav, flac, mp3, ogg"), ("timing", "vtt", "vtt")])
+@pytest.mark.parametrize(("kind", "wanted", "looked_for"), [("audio", None, ", ".join(FORMATS)), ("timing", "vtt", "vtt")])
 def test_a_missing_result(s3_config: S3Config, kind: ResultKind, wanted: str | None, looked_for: str) -> None:
     with pytest.raises(
         NotFoundError, match=rf"No {kind} is stored for job_id='{JOB_ID}' \(looked for {looked_for}\); check"

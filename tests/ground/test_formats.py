@@ -3,7 +3,7 @@
 from typing import get_args
 
 from f5_worker import formats
-from f5_worker.formats import CONTENT_TYPES, FORMATS, VOICE_CONTENT_TYPES
+from f5_worker.formats import CONTENT_TYPES, FORMAT_ALIASES, FORMATS, VOICE_CONTENT_TYPES
 
 
 def test_a_request_offers_what_the_tables_hold() -> None:
@@ -18,4 +18,11 @@ def test_names_are_the_extensions_and_no_two_kinds_share_one() -> None:
 
 
 def test_a_result_can_become_a_voice_and_is_served_alike() -> None:
-    assert CONTENT_TYPES["audio"].items() <= VOICE_CONTENT_TYPES.items()
+    readable = {name: form.content_type for name, form in FORMATS.items() if form.has_header}
+    assert readable.items() <= VOICE_CONTENT_TYPES.items()
+    assert not (FORMATS.keys() - readable.keys()) & VOICE_CONTENT_TYPES.keys()
+
+
+def test_other_names_stand_for_a_format_and_are_none() -> None:
+    assert set(FORMAT_ALIASES.values()) <= FORMATS.keys()
+    assert not FORMAT_ALIASES.keys() & FORMATS.keys()

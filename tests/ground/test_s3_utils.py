@@ -23,7 +23,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 import s3_utils
-from f5_worker import s3_errors
+from f5_worker import s3_client, s3_errors
 from f5_worker.errors import (
     BucketNotFoundError,
     StorageDeniedError,
@@ -142,7 +142,7 @@ def test_put_that_may_not_overwrite_is_decided_by_the_server(s3_config: S3Config
 
 def test_listing_reads_every_page_and_only_its_prefix(s3_config: S3Config) -> None:
     keys = [f"many/{number:04}" for number in range(1_001)]
-    with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
+    with ThreadPoolExecutor(s3_client.PARALLEL_CALLS) as pool:
         list(
             pool.map(
                 lambda key: s3_utils.put_bytes(s3_config, key, b"x", "text/plain"), [*keys, "many", "manyother", "other/1"]
@@ -244,7 +244,7 @@ def test_the_environment_does_not_reach_into_a_jobs_own_configuration(monkeypatc
 
 
 def test_one_client_per_configuration_also_from_many_threads(s3_config: S3Config) -> None:
-    s3_utils._make_client.cache_clear()
+    s3_client._make_client.cache_clear()
     gate = threading.Barrier(8)
 
     def call(_: int) -> None:
@@ -253,13 +253,13 @@ def test_one_client_per_configuration_also_from_many_threads(s3_config: S3Config
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(call, range(8)))
-    assert s3_utils._make_client.cache_info().misses == 1
+    assert s3_client._make_client.cache_info().misses == 1
     for number in range(20):
         s3_utils.presign(replace(s3_config, prefix=f"p{number}", bucket=f"bucket{number}", url_expires=60 + number), "key")
-    assert s3_utils._make_client.cache_info().misses == 1
+    assert s3_client._make_client.cache_info().misses == 1
     s3_utils.presign(replace(s3_config, secret_access_key="other"), "key")
-    assert s3_utils._make_client.cache_info().misses == 2
-    assert s3_utils._make_client.cache_info().maxsize is not None
+    assert s3_client._make_client.cache_info().misses == 2
+    assert s3_client._make_client.cache_info().maxsize is not None
 
 
 def test_importing_loads_no_boto3() -> None:

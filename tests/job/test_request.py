@@ -50,6 +50,7 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "fix_duration": None,
     "remove_silence": False,
     "output_format": "wav",
+    "sample_rate": None,
     "return_word_timings": False,
     "timing_format": "srt",
     "timing_method": "forced_alignment",
@@ -145,7 +146,20 @@ def test_inputs_of_old_clients_are_accepted(fields: dict[str, Any], expected: di
         ("local_voice", " anna ", "anna"),
         ("local_voice", "Żaneta (1).wav", "Żaneta (1).wav"),
         ("ref_audio_base64", "data:audio/wav;base64,AAAA", "data:audio/wav;base64,AAAA"),
-        *[(name, None, None) for name, default in TTS_DEFAULTS.items() if default is None],
+        ("seed", -1, None),
+        ("speed", "1.2", 1.2),
+        ("speed", "1e0", 1.0),
+        ("seed", "-1", None),
+        ("seed", "2147483647", 2_147_483_647),
+        ("nfe_step", "32", 32),
+        ("nfe_step", 32.0, 32),
+        ("nfe_step", "32.0", 32),
+        ("sway_sampling_coef", "-0.5", -0.5),
+        ("remove_silence", "true", True),
+        ("remove_silence", "False", False),
+        ("output_format", "Opus", "ogg"),
+        ("sample_rate", "16000", 16_000),
+        *[(name, None, default) for name, default in TTS_DEFAULTS.items()],
     ],
 )
 def test_tts_values_become(field: str, value: object, expected: object) -> None:
@@ -160,10 +174,17 @@ def test_choices_are_not_case_sensitive(endpoint: str) -> None:
     assert parse({"endpoint": endpoint, **LEAST.get(endpoint.lower(), {})}).endpoint in ("tts", "health")
 
 
-def test_a_job_id_is_lower_case_afterwards() -> None:
-    request = parse({"endpoint": "download", "job_id": JOB_ID.upper()})
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (JOB_ID.upper(), JOB_ID),
+        *[(own, own) for own in (JOB_ID, f"{JOB_ID}-u1", f"sync-{JOB_ID}-e2", f"test-{JOB_ID}", "local_test", "a" * 128)],
+    ],
+)
+def test_a_job_id_is_a_uuid_in_lower_case_or_the_platforms_own(sent: str, expected: str) -> None:
+    request = parse({"endpoint": "download", "job_id": sent})
     assert isinstance(request, DownloadRequest)
-    assert request.job_id == JOB_ID
+    assert request.job_id == expected
 
 
 @pytest.mark.parametrize(
@@ -203,13 +224,26 @@ def test_the_text_limit_is_the_setting_and_counts_what_is_spoken() -> None:
 
 NOT_TEXT: tuple[object, ...] = (5, 1.5, True, [], ["a"], {}, {"a": 1}, b"a")
 NOT_NUMBERS: tuple[object, ...] = (
-    "1",
-    "1.0",
     "fast",
     "",
+    " ",
+    " 1",
+    "1 ",
+    "+1",
+    "01",
+    "1.",
+    ".5",
+    "1_0",
+    "0x1",
+    "1e400",
+    "1e-400",
+    "nan",
+    "Infinity",
+    "1,5",
+    "\u0661",
+    "true",
     True,
     False,
-    None,
     [1],
     {"a": 1},
     math.nan,
@@ -217,14 +251,13 @@ NOT_NUMBERS: tuple[object, ...] = (
     -math.inf,
     10**400,
 )
-NOT_BOOLEANS: tuple[object, ...] = (0, 1, 1.0, "true", "false", "", None, [], {})
+NOT_BOOLEANS: tuple[object, ...] = (0, 1, 1.0, "0", "1", "on", "yes", " true", "", [], {})
 
 
 def bad_values(model: type[BaseModel], name: str) -> list[object]:
     """Values of a wrong type or out of range, from what the model itself says of the field."""
     field = model.model_fields[name]
     types = get_args(field.annotation) or (field.annotation,)
-    optional = type(None) in types
     if bool in types:
         bad = list(NOT_BOOLEANS)
     elif int in types or float in types:
@@ -237,10 +270,10 @@ def bad_values(model: type[BaseModel], name: str) -> list[object]:
             if hasattr(limit, "le"):
                 bad += [limit.le + 1, 10**30] if int in types else [limit.le + 0.001, limit.le + 1, 1e300]
         if int in types:
-            bad += [1.0, 1.5, 32.0]
+            bad += [1.5, "1.5", "3.00000000000000000001"]
     else:
-        bad = [*NOT_TEXT, None, "\ud800", "a\udfffb"]
-    return [value for value in bad if not (optional and value is None)]
+        bad = [*NOT_TEXT, "\ud800", "a\udfffb"]
+    return bad
 
 
 FIELDS = [(endpoint, name) for endpoint, model in MODELS.items() for name in model.model_fields if name != "endpoint"]
@@ -272,13 +305,17 @@ LONG = "x" * 9_000
         ({"text": "a" * 20_001}, "text", "has 20,001 characters, more than the 20,000 allowed"),
         ({"text": "ab\ud83dcd"}, "text", r"a lone surrogate\) stands at position 3"),
         ({"text": "x", "speed": 9}, "speed", r"^speed=9 is out of range; use a number from 0\.25 to 4\.$"),
-        ({"text": "x", "speed": "1.0"}, "speed", r'^speed="1\.0" has the wrong type; use a number from 0\.25 to 4\.$'),
+        ({"text": "x", "speed": "1x"}, "speed", r'^speed="1x" has the wrong type; use a number from 0\.25 to 4\.$'),
+        ({"text": "x", "speed": "9"}, "speed", r'^speed="9" is out of range; use a number from 0\.25 to 4\.$'),
         ({"text": "x", "speed": True}, "speed", "^speed=true has the wrong type"),
         ({"text": "x", "speed": math.nan}, "speed", "not finite"),
-        ({"text": "x", "seed": -1}, "seed", r"^seed=-1 is out of range; use a whole number from 0 to 2147483647\.$"),
+        ({"text": "x", "seed": -2}, "seed", r"^seed=-2 is out of range; use a whole number from 0 to 2147483647"),
         ({"text": "x", "fix_duration": 0}, "fix_duration", "use a number above 0 and up to 30"),
-        ({"text": "x", "output_format": "wave"}, "output_format", r"did you mean wav\? Use one of wav, flac, mp3, ogg\.$"),
-        ({"text": "x", "output_format": "aac"}, "output_format", r'^output_format="aac" is not allowed; use one of'),
+        ({"text": "x", "output_format": "wave"}, "output_format", r"mean wav\? Use one of wav, flac, mp3, ogg, pcm, ulaw, al"),
+        ({"text": "x", "output_format": "gsm"}, "output_format", r'^output_format="gsm" is not allowed; use one of'),
+        ({"text": "x", "output_format": "mp3", "sample_rate": 16_000}, "sample_rate", "^mp3 always has 24,000 Hz: sample"),
+        ({"text": "x", "output_format": "ulaw", "sample_rate": 16_000}, "sample_rate", "^ulaw always has 8,000 Hz: .*only"),
+        ({"text": "x", "output_format": "ogg", "sample_rate": 16_000}, "sample_rate", "^ogg always has 24,000 Hz"),
         ({"text": "x", "timing_format": "all,srt"}, "timing_format", "one of srt, vtt, csv, json, ass, all"),
         ({"text": "x", "timing_method": "google"}, "timing_method", "no longer offered; use forced_alignment"),
         ({"text": "x", "timing_method": "forced"}, "timing_method", "forced_alignment"),
@@ -287,7 +324,8 @@ LONG = "x" * 9_000
         ({"text": "x", "local_voice": "../a.wav"}, "local_voice", "slash"),
         ({"text": "x", "local_voice": "a\\b.wav"}, "local_voice", "slash"),
         ({"text": "x", "local_voice": "a\nb.wav"}, "local_voice", "control character"),
-        ({"text": "x", "local_voice": LONG}, "local_voice", "is too long"),
+        ({"text": "x", "local_voice": "x." * 200}, "local_voice", "is too long"),
+        ({"text": "x", "local_voice": LONG}, "local_voice", "^local_voice holds base64 data; send it as ref_au"),
         ({"text": "x", "local_voice": "ftp://host/a.wav"}, "local_voice", r"is not an http\(s\) URL"),
         ({"text": "x", "local_voice": "file:///etc/passwd"}, "local_voice", r"is not an http\(s\) URL"),
         ({"text": "x", "local_voice": "https://"}, "local_voice", r"is not an http\(s\) URL"),
@@ -308,21 +346,24 @@ LONG = "x" * 9_000
         ({"endpoint": "delete_voice", "voice_name": " "}, "voice_name", "is empty"),
         ({"endpoint": "delete_voice", "voice_name": "a/b.wav"}, "voice_name", "slash"),
         ({"endpoint": "download"}, "job_id", "job_id is missing"),
-        ({"endpoint": "download", "job_id": "../x"}, "job_id", r'^job_id="\.\./x" is not a UUID'),
-        ({"endpoint": "download", "job_id": JOB_ID.replace("-", "")}, "job_id", "is not a UUID"),
-        ({"endpoint": "download", "job_id": f"{JOB_ID}\n"}, "job_id", "is not a UUID"),
+        ({"endpoint": "download", "job_id": "../x"}, "job_id", r'^job_id="\.\./x" is not the id of a job'),
+        ({"endpoint": "download", "job_id": "a/b"}, "job_id", "is not the id of a job"),
+        ({"endpoint": "download", "job_id": "a.wav"}, "job_id", "is not the id of a job"),
+        ({"endpoint": "download", "job_id": "-a"}, "job_id", "is not the id of a job"),
+        ({"endpoint": "download", "job_id": ""}, "job_id", "is not the id of a job"),
+        ({"endpoint": "download", "job_id": "a" * 129}, "job_id", "too long"),
+        ({"endpoint": "download", "job_id": f"{JOB_ID}\n"}, "job_id", "is not the id of a job"),
         ({"endpoint": "download", "job_id": JOB_ID, "type": "video"}, "type", "one of audio, timing"),
         ({"endpoint": "download", "job_id": JOB_ID, "format": "srt"}, "format", 'no format of type "audio"; use one of wav'),
         ({"endpoint": "download", "job_id": JOB_ID, "type": "timing", "format": "mp3"}, "format", "use one of srt, vtt"),
         ({"endpoint": "ttss"}, "endpoint", r'^endpoint="ttss" is unknown; did you mean tts\? Use one of tts, upload'),
         ({"endpoint": "stat"}, "endpoint", r"did you mean status\?"),
-        ({"endpoint": None}, "endpoint", "endpoint=null is unknown"),
         ({"endpoint": ["tts"]}, "endpoint", "a list of 1"),
         ({"endpoint": "\ud800"}, "endpoint", "is unknown"),
         ({"text": "x", "sped": 2}, "sped", r"^sped=2 is not a field of tts; did you mean speed\? Allowed: endpoint, text,"),
         ({"txt": "Hello."}, "txt", r"^txt is not a field of tts; did you mean text\?.*\(1 more in problems\.\)$"),
-        ({"text": "x", "voice_name": "a.wav"}, "voice_name", "it belongs to the endpoint upload"),
-        ({"text": "x", "zzzz": 2}, "zzzz", "leave it out"),
+        ({"text": "x", "overwrite": True}, "overwrite", "; it belongs to the endpoint upload. Allowed: endpoint, text"),
+        ({"text": "x", "zzzz": 2}, "zzzz", "^zzzz=2 is not a field of tts. Allowed: endpoint, text"),
         ({"endpoint": "health", "verbose": True}, "verbose", "verbose=true is not a field of health"),
         ({"text": "x", 5: 5}, "5", "5=5 is not a field of tts"),
         ({"text": "x", "\ud800": 5}, "\\ud800", "not a field"),
@@ -426,7 +467,7 @@ def test_any_json_is_a_request_or_a_refusal(fields: object) -> None:
 
 @given(st.text(min_size=3).filter(lambda text: text.strip() and any(ord(c) > 0x2500 for c in text)), st.sampled_from(NAMES))
 def test_no_refusal_quotes_the_text(text: str, name: str) -> None:
-    fields = {"text": text, name: text, f"{name}_": text, "seed": -1}
+    fields = {"text": text, name: text, f"{name}_": text, "seed": -2}
     for endpoint in ("tts", "health"):
         answer = json.dumps(refused({**fields, "endpoint": endpoint}).answer(), ensure_ascii=False)
         if name in ("text", "ref_text", "ref_audio_base64", "voice_base64") or endpoint == "health":

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from f5_worker.job import request as job_input
+from f5_worker.model.community import COMMUNITY
 from f5_worker.settings import Settings, load_settings
 from tests import PATIENCE, REPOSITORY
 from tests.support.processes import ServedApi
@@ -117,6 +118,14 @@ def test_defaults_are_the_real_ones(variable: str, attribute: str) -> None:
     cells = next(cells for cells in rows("## Settings") if variable in names(cells[0]))
     value = getattr(Settings(), attribute)
     assert cells[1].strip("`") == (f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def test_the_languages_are_those_of_the_table() -> None:
+    documented = [[names(cell)[0] if "`" in cell else cell for cell in cells] for cells in rows("### Languages")]
+    assert documented == [
+        [model.language, name, f"[{model.repo}](https://huggingface.co/{model.repo})", model.config, model.licence]
+        for name, model in COMMUNITY.items()
+    ]
 
 
 RUN_BY = {

@@ -1,10 +1,12 @@
 """A stand-in for the model hub, for ``HF_ENDPOINT``: huggingface_hub's own client downloads from it.
 
-It serves files from memory as the hub does (``/OWNER/NAME/resolve/REVISION/FILE`` with commit, ETag and ranges), and can answer
-with the faults of the real one. Not there: the content-addressed storage behind large files, which clients may do without.
+It serves files from memory as the hub does (``/OWNER/NAME/resolve/REVISION/FILE`` with commit, ETag and ranges), lists them
+(``/api/models/OWNER/NAME``), and can answer with the faults of the real one. Not there: the content-addressed storage behind
+large files, which clients may do without.
 """
 
 import hashlib
+import json
 import re
 import threading
 import time
@@ -27,7 +29,7 @@ class HubServer(ThreadingHTTPServer):
         self.status: int | None = None
         """Answer everything with this HTTP status instead."""
         self.requests: list[str] = []
-        """What was asked for: ``GET OWNER/NAME/FILE``, in order."""
+        """What was asked for: ``GET OWNER/NAME/FILE`` or ``LIST OWNER/NAME``, in order."""
         super().__init__(("127.0.0.1", 0), _Connection)
 
     @property
@@ -63,6 +65,9 @@ class _Connection(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def _answer(self, *, with_body: bool) -> None:
+        if listing := re.fullmatch(r"/api/models/([^/]+/[^/]+)", urlsplit(self.path).path):
+            self._list(listing[1])
+            return
         match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", unquote(urlsplit(self.path).path))
         name = f"{match[1]}/{match[2]}" if match else self.path
         self.server.requests.append(f"{self.command} {name}")
@@ -81,6 +86,16 @@ class _Connection(BaseHTTPRequestHandler):
         self._head(206 if start else 200, len(body), {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, **more})
         if with_body:
             self._send(body)
+
+    def _list(self, repo: str) -> None:
+        files = [name.removeprefix(f"{repo}/") for name in self.server.files if name.startswith(f"{repo}/")]
+        self.server.requests.append(f"LIST {repo}")
+        status = self.server.status or (200 if files else 401)
+        model = {"_id": "0", "id": repo, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+        body = json.dumps(model).encode() if status == 200 else b""
+        headers = {"Content-Type": "application/json"} if body else {"X-Error-Code": "RepoNotFound"}
+        self._head(status, len(body), headers)
+        self._send(body)
 
     def _head(self, status: int, size: int, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

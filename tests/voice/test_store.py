@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import s3_utils
+from f5_worker import s3_client
 from f5_worker.errors import (
     BucketNotFoundError,
     InputError,
@@ -269,7 +270,7 @@ def test_the_listing_has_every_voice_and_nothing_else(s3_config: S3Config) -> No
     """More than the 1,000 keys of one page, every extension, and what does not belong there."""
     plain = [f"voice{number:04}.{extension}" for number in range(60) for extension in VOICE_CONTENT_TYPES]
     others = ["", "readme.txt", ".hidden.wav", "folder/inner.wav", "orphan.wav.json", "noextension", "wav"]
-    with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
+    with ThreadPoolExecutor(s3_client.PARALLEL_CALLS) as pool:
         list(pool.map(lambda name: put_earlier_voice(s3_config, name), [*plain, *(name for name in others if name)]))
         list(pool.map(lambda name: store(s3_config, name, b"new", f"I am {name}."), plain[::50]))
     s3_utils.put_bytes(s3_config, "output/result.wav", b"x", "audio/wav")

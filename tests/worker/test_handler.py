@@ -513,7 +513,7 @@ def test_generate_tts_audio_knows_the_endpoints_bucket(fresh_worker: FreshWorker
     [
         ({"text": "  "}, "text is empty"),
         ({"speed": 9.0}, "speed=9.0 is out of range"),
-        ({"seed": -1}, "seed=-1 is out of range"),
+        ({"seed": -2}, "seed=-2 is out of range"),
         ({"voice_path": "nobody.wav"}, r"voice_path cannot be read \(No such file or directory\)"),
         ({"voice_path": "."}, r"voice_path cannot be read \(Is a directory\)"),
         ({"voice_path": "silent.wav"}, "silent"),
@@ -531,6 +531,25 @@ def test_generate_tts_audio_returns_what_is_wrong(fresh_worker: FreshWorker, arg
     assert re.search(message, error or "")
     assert str(fresh_worker.folder) not in (error or "")
     assert fresh_worker.left_behind() == []
+
+
+# What others send
+
+
+def test_the_consoles_own_first_request_is_spoken_with_a_warning_that_names_text(fresh_worker: FreshWorker) -> None:
+    answer = fresh_worker.ask({"prompt": "Hello World"})
+    assert (answer["status"], answer["text"]) == ("completed", "Hello World")
+    assert "prompt was taken as text; send what is to be spoken as text." in answer["warnings"]
+
+
+def test_a_form_that_sends_strings_and_null_speaks_at_the_rate_that_it_asks_for(fresh_worker: FreshWorker) -> None:
+    form = {"text": "Hello.", "nfe_step": "1", "seed": "3", "speed": None, "output_format": "PCM", "sample_rate": "16000"}
+    answer = fresh_worker.ask(form)
+    spoken = sound(answer)
+    assert (answer["seed"], answer["sample_rate"], answer["content_type"]) == (3, 16_000, "audio/pcm")
+    assert spoken.duration == pytest.approx(answer["duration"], abs=1e-4)
+    same = sound(fresh_worker.ask({"text": "Hello.", "nfe_step": 1, "seed": 3, "sample_rate": 16_000}))
+    assert (same.samples == spoken.samples).all()
 
 
 # Reports

@@ -152,10 +152,17 @@ class TestPlantedFaults:
         assert all(fault.startswith(f"at the seam after chunk {seam}: ") for fault in faults)
 
 
-@pytest.mark.parametrize("output_format", ["wav", "flac", "mp3", "ogg"])
-def test_every_format_is_understood(local_api: ServedApi, local_folder: Path, judge: Judge, output_format: str) -> None:
-    answer = local_api.runsync({"text": SENTENCE, "output_format": output_format, **SETTINGS})["output"]
+@pytest.mark.parametrize(
+    ("output_format", "rate"),
+    [*[(name, None) for name in ("wav", "flac", "mp3", "ogg", "pcm", "ulaw", "alaw")], ("wav", 8_000), ("pcm", 48_000)],
+)
+def test_every_format_is_understood(
+    local_api: ServedApi, local_folder: Path, judge: Judge, output_format: str, rate: int | None
+) -> None:
+    job = {"text": SENTENCE, "output_format": output_format, "sample_rate": rate, **SETTINGS}
+    answer = local_api.runsync(job)["output"]
     spoken = sound(answer, local_folder)
+    assert answer["sample_rate"] == rate or rate is None
     verdict = compare(SENTENCE, judge.hear(spoken.samples, spoken.rate))
     assert verdict.rate < CLEARLY, str(verdict)
 

@@ -15,6 +15,7 @@ from tests.support.sounds import sound_file, voice
 
 JOB = {**QUICK, "seed": 3}
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
+TYPES |= {"pcm": "audio/pcm", "ulaw": "audio/basic", "alaw": "audio/PCMA"}
 
 
 @pytest.fixture
