@@ -7,6 +7,7 @@
     ├── SettingsError                          the endpoint
     ├── ModelUnavailableError                  the worker
     │   ├── PackageMissingError
+    │   │   ├── EngineBrokenError
     │   │   └── EnvironmentFailedError
     │   ├── CheckpointNotFoundError
     │   ├── HubUnreachableError
@@ -25,6 +26,7 @@
     │   ├── StorageDeniedError
     │   └── StorageUnreachableError
     └── DeliveryError                          the worker, or its settings
+        └── AnswerTooLargeError
 
     JobStopped                                 nobody's
 
@@ -184,6 +186,10 @@ class StorageUnreachableError(StorageError):
 
 class DeliveryError(WorkerError):
     """The audio exists, but neither upload nor an inline answer can hand it over."""
+
+
+class AnswerTooLargeError(DeliveryError):
+    """The answer is larger than the platform takes."""
 
 
 class JobStopped(Exception):  # noqa: N818 - nobody failed

@@ -5,16 +5,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from f5_worker.errors import WorkerError
+from f5_worker.errors import AnswerTooLargeError
 
 MAX_ANSWER_BYTES = 9_500_000
 """RunPod takes 10 MB for ``/run``, the SDK's own wrapping included."""
 MAX_SYNC_ANSWER_BYTES = 19_500_000
 """20 MB for ``/runsync``: for endpoints whose ``MAX_INLINE_BYTES`` says that nothing else is used."""
-
-
-class AnswerTooLargeError(WorkerError):
-    """The answer is larger than the platform takes."""
 
 
 def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
