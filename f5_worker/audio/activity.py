@@ -51,7 +51,7 @@ def find_speech(samples: Samples, sample_rate: int, silent_level: float) -> Acti
         loudest = float(np.where(clicks, 0.0, levels).max())
         threshold = min(silent_level, loudest * BELOW_LOUDEST)
         noisy = ground > threshold / 4
-        heard = np.where(clicks, 0.0, np.where(noisy, above, levels))
+        heard = np.where(clicks, 0.0, np.where(noisy, np.minimum(above, levels), levels))
         sounds = (levels >= threshold) & (heard > 0) & (heard >= np.where(noisy, np.maximum(threshold, noise), threshold))
         found = _clicks(np.where(clicks, 0.0, levels), sounds)
         if not found.any():

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+HTML_PAGE = "an HTML page"
+
 # (offset, bytes, name): what people send by mistake. Checked in order.
 _NOT_AUDIO: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "a PNG image"),
@@ -22,8 +24,8 @@ _NOT_AUDIO: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x7fELF", "a program"),
 )
 _TEXTS: tuple[tuple[str, str], ...] = (
-    ("<!doctype html", "an HTML page"),
-    ("<html", "an HTML page"),
+    ("<!doctype html", HTML_PAGE),
+    ("<html", HTML_PAGE),
     ("<svg", "an SVG image"),
     ("<?xml", "an XML document"),
     ("{", "a JSON document"),
@@ -62,9 +64,12 @@ def name_if_not_audio(data: bytes) -> str | None:
     try:
         text = head.decode("utf-8-sig", errors="strict" if len(data) <= len(head) else "ignore").lstrip().lower()
     except UnicodeDecodeError:
+        text = ""
+    page = text or head.decode("latin-1").lstrip().lower()
+    if page.startswith("<") and any(tag in page for tag in ("<!doctype html", "<html", "<head", "<body", "<script", "<meta")):
+        return HTML_PAGE
+    if not text:
         return None
-    if text.startswith("<") and any(tag in text for tag in ("<!doctype html", "<html", "<head", "<body", "<script", "<meta")):
-        return "an HTML page"
     return next((name for start, name in _TEXTS if text.startswith(start)), "a text")
 
 
@@ -85,7 +90,7 @@ def container_of(data: bytes) -> str | None:
 
 def _counts_frames(head: bytes) -> bool:
     at = max(head.find(b"Xing"), head.find(b"Info"))
-    return at >= 0 and bool(head[at + 7] & 1) and any(head[at + 8 : at + 12])
+    return at >= 0 and int.from_bytes(head[at + 4 : at + 8], "big") & 1 == 1 and any(head[at + 8 : at + 12])
 
 
 def _id3_size(data: bytes) -> int:
