@@ -5,46 +5,33 @@ numpy, soundfile and PyAV are imported by the functions that use them.
 
 import errno
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 from f5_worker.audio import rates
+from f5_worker.audio.mix import MonoMix, Waveform, clip_error
 from f5_worker.audio.samples import Samples
-from f5_worker.audio.signatures import container_of, fraction_present, name_if_not_audio
-from f5_worker.errors import DeliveryError, ReferenceClipError, SynthesisError
-from f5_worker.formats import FORMATS, READABLE, AudioFormat
+from f5_worker.audio.signatures import DEMUXERS, container_of, fraction_present, name_if_not_audio, with_known_length
+from f5_worker.errors import DeliveryError, SynthesisError
+from f5_worker.formats import FORMATS, AudioFormat
 from f5_worker.runtime.packages import missing_package
 
-MIN_SAMPLE_RATE = 4_000
-MAX_SAMPLE_RATE = 384_000
-MAX_CHANNELS = 32
 _BLOCK = 65_536  # values (frames x channels) in one read
 _UNKNOWN_LENGTH = 2**48  # libsndfile says the largest number it has where a stream does not tell
 _LARGEST_RATIO_TERM = 1_000
+_ONLY_A_HEADER = "holds no sound, only a header"
+_NewMix: TypeAlias = Callable[[int, int], MonoMix]  # from sample rate and channels
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Waveform:
-    """Mono samples (float32, [n]) at ``sample_rate`` Hz. ``more`` says that the file goes on past the limit it was read to."""
+def decode_audio(data: bytes, *, max_seconds: float, scan_seconds: float | None = None) -> Waveform:
+    """Decode a file of any format in ``READABLE``, or a video's sound, and mix it down to mono (``MonoMix``).
 
-    samples: Samples
-    sample_rate: int
-    more: bool = False
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return len(self.samples) / self.sample_rate
-
-
-def decode_audio(data: bytes, *, max_seconds: float) -> Waveform:
-    """Decode a file of any format in ``READABLE`` and mix it down to mono.
-
-    At most ``max_seconds`` are read, in blocks, so a small file that unpacks to hours costs no more than that. The mix is the
-    mean of the channels as in F5-TTS; where they cancel each other (one is the inverse of the other) it is the first channel.
+    At most ``max_seconds`` are kept, and read in blocks, so a small file that unpacks to hours costs no more than that; with
+    ``scan_seconds`` so much of a file is searched for speech, and what is no speech does not count. What libsndfile cannot
+    read, FFmpeg is asked for, and the other way round. Of several sound tracks the default one is read.
 
     Raises:
         ReferenceClipError: the data is empty, is something else than audio (and says what), is damaged or cut short, has a
@@ -55,9 +42,20 @@ def decode_audio(data: bytes, *, max_seconds: float) -> Waveform:
         raise clip_error("is empty (0 bytes)")
     if (name := name_if_not_audio(data)) is not None:
         raise clip_error(f"is {name}, not audio")
-    demuxer = container_of(data)
+    data, demuxer = with_known_length(data), container_of(data)
+    reasons: list[str] = []
     with _packages():
-        return _decode_container(data, demuxer, max_seconds) if demuxer else _decode_sound_file(data, max_seconds)
+        for read in (_read_container, _read_sound_file) if demuxer else (_read_sound_file, _read_container):
+            try:
+                mix, present = read(data, demuxer, lambda rate, channels: MonoMix(rate, channels, max_seconds, scan_seconds))
+            except _UnreadableError as error:
+                reasons.append(str(error))
+            else:
+                _refuse_if_cut(1.0 if mix.full else min(present, fraction_present(data)))
+                return mix.waveform()
+    if _ONLY_A_HEADER in reasons:
+        raise clip_error(_ONLY_A_HEADER)
+    raise clip_error(f"cannot be decoded; it is damaged, cut short or of an unknown format ({'; '.join(reasons)})")
 
 
 def encode_audio(samples: Samples, sample_rate: int, output_format: str, path: Path, to_rate: int | None = None) -> None:
@@ -108,11 +106,6 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     return resampled
 
 
-def clip_error(what: str) -> ReferenceClipError:
-    """The error for a clip that ``what`` ("is empty") makes unusable, with the list of what works."""
-    return ReferenceClipError(f"The reference clip {what}; send {READABLE}.")
-
-
 @contextmanager
 def _packages() -> Iterator[None]:
     try:
@@ -121,46 +114,12 @@ def _packages() -> Iterator[None]:
         raise missing_package(error) from error
 
 
-class _MonoMix:
-    """Collects decoded blocks up to the limit; keeps the mean of the channels and the first channel."""
-
-    def __init__(self, sample_rate: int, channels: int, max_seconds: float) -> None:
-        if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
-            raise clip_error(f"has a sample rate of {sample_rate:,} Hz, outside {MIN_SAMPLE_RATE:,} to {MAX_SAMPLE_RATE:,}")
-        if not 1 <= channels <= MAX_CHANNELS:
-            raise clip_error(f"has {channels} channels, outside 1 to {MAX_CHANNELS}")
-        self.sample_rate = sample_rate
-        self.frames = 0
-        self._limit = int(max_seconds * sample_rate)
-        self._mean: list[Samples] = []
-        self._first: list[Samples] = []
-
-    @property
-    def full(self) -> bool:
-        """Whether more than the limit was read, so that nothing further matters."""
-        return self.frames > self._limit
-
-    def add(self, block: Samples) -> None:
-        """Take one block of shape [frames, channels]."""
-        import numpy as np
-
-        if not np.isfinite(block).all():
-            raise clip_error("holds samples that are NaN or infinite")
-        self.frames += len(block)
-        self._mean.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
-        self._first.append(block[:, 0].copy())
-
-    def waveform(self) -> Waveform:
-        import numpy as np
-
-        if not self.frames:
-            raise clip_error("holds no sound, only a header")
-        mean, first = np.concatenate(self._mean)[: self._limit], np.concatenate(self._first)[: self._limit]
-        cancelled = np.square(mean, dtype=np.float64).sum() < 0.01 * np.square(first, dtype=np.float64).sum()
-        return Waveform(first if cancelled else mean, self.sample_rate, more=self.full)
+class _UnreadableError(Exception):
+    """One reader's reason not to read a file."""
 
 
-def _decode_sound_file(data: bytes, max_seconds: float) -> Waveform:
+def _read_sound_file(data: bytes, _demuxer: str | None, new_mix: _NewMix) -> tuple[MonoMix, float]:
+    """libsndfile's reading, and how much of the announced sound it found (1.0 is all)."""
     import soundfile
 
     class ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
@@ -172,29 +131,32 @@ def _decode_sound_file(data: bytes, max_seconds: float) -> Waveform:
 
     try:
         with ForwardOnly(io.BytesIO(data)) as file:
-            mix = _MonoMix(file.samplerate, file.channels, max_seconds)
+            mix = new_mix(file.samplerate, file.channels)
             frames = max(1, _BLOCK // file.channels)
             while not mix.full and len(block := file.read(frames, dtype="float32", always_2d=True)):
                 mix.add(block)
             announced = file.frames if file.frames < _UNKNOWN_LENGTH else 0
     except soundfile.SoundFileError as error:
-        raise clip_error(f"cannot be decoded; it is damaged, cut short or of an unknown format ({_reason(error)})") from error
-    present = 1.0 if mix.full else min(fraction_present(data), mix.frames / announced if announced else 1.0)
-    _refuse_if_cut(present)
-    return mix.waveform()
+        raise _UnreadableError(f"libsndfile: {_reason(error)}") from error
+    if not mix.read:
+        raise _UnreadableError(_ONLY_A_HEADER)
+    return mix, mix.read / announced if announced else 1.0
 
 
-def _decode_container(data: bytes, demuxer: str, max_seconds: float) -> Waveform:
+def _read_container(data: bytes, demuxer: str | None, new_mix: _NewMix) -> tuple[MonoMix, float]:
+    """FFmpeg's reading, through ``demuxer`` or whichever of ``DEMUXERS`` knows the data."""
     import av
     import numpy as np
 
-    mix: _MonoMix | None = None
+    mix: MonoMix | None = None
     announced = 0.0
     try:
-        with av.open(io.BytesIO(data), mode="r", format=demuxer, metadata_errors="ignore") as container:
-            if not container.streams.audio:
+        options = {"format_whitelist": ",".join(DEMUXERS)}
+        with av.open(io.BytesIO(data), mode="r", format=demuxer, options=options, metadata_errors="ignore") as container:
+            tracks = container.streams.audio
+            if not tracks:
                 raise clip_error("has no sound track")
-            stream = container.streams.audio[0]
+            stream = next((track for track in tracks if track.disposition & av.stream.Disposition.default), tracks[0])
             # the other demuxers guess a length from the file's size
             if demuxer in ("mov", "asf") and stream.duration is not None and stream.time_base is not None:
                 announced = float(stream.duration * stream.time_base)
@@ -202,16 +164,15 @@ def _decode_container(data: bytes, demuxer: str, max_seconds: float) -> Waveform
             for decoded in container.decode(stream):
                 for frame in to_float.resample(decoded):
                     block = frame.to_ndarray().T.astype(np.float32, copy=False)
-                    mix = mix or _MonoMix(frame.sample_rate, block.shape[1], max_seconds)
+                    mix = mix or new_mix(frame.sample_rate, block.shape[1])
                     mix.add(block)
                 if mix is not None and mix.full:
                     break
     except (av.FFmpegError, ValueError) as error:
-        raise clip_error(f"cannot be decoded; it is damaged, cut short or of an unknown codec ({_reason(error)})") from error
+        raise _UnreadableError(f"FFmpeg: {_reason(error)}") from error
     if mix is None:
-        raise clip_error("holds no sound, only a header")
-    _refuse_if_cut(1.0 if mix.full or not announced else mix.frames / mix.sample_rate / announced)
-    return mix.waveform()
+        raise _UnreadableError(_ONLY_A_HEADER)
+    return mix, mix.read / mix.sample_rate / announced if announced else 1.0
 
 
 def _refuse_if_cut(present: float) -> None:

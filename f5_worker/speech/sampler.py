@@ -21,11 +21,13 @@ class ReferenceMel:
     """A voice as the model hears it: its log mel ``[n, d]`` on the model's device and in its dtype.
 
     ``gain`` undoes what was done to the reference's loudness: a generated wave comes out as loud as the reference is. It is
-    (multiplier, divisor), since upstream rounds after each; ``None`` where the reference was loud enough.
+    (multiplier, divisor), since upstream rounds after each; ``None`` where the reference was loud enough. Of a quiet reference
+    it is ``None`` too, and ``loudness`` says how loud the speech is to be instead (root mean square).
     """
 
     mel: "Tensor"
     gain: "tuple[Tensor, float] | None" = None
+    loudness: float | None = None
 
     def level(self, wave: "Tensor") -> "Tensor":
         """A generated wave at the reference's own loudness."""

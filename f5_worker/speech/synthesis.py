@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from f5_worker import log
-from f5_worker.audio.silence import remove_long_silences
+from f5_worker.audio.silence import remove_long_silences, speech_level
 from f5_worker.errors import SynthesisError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from f5_worker.audio.samples import Samples
 
 NO_SOUND = "The model made no valid sound from this input; try another reference clip or seed, or cfg_strength nearer 2."
+_MOST_GAIN = 4.0  # the model follows a reference at target_rms; what is much quieter is no speech
 _FIX = "choose a GPU with at least 8 GB, and run nothing else on it."
 
 
@@ -127,7 +128,12 @@ def _wave(model: LoadedModel, utterance: Utterance, mel: "Tensor") -> "Samples":
     samples: Samples = utterance.reference.level(model.vocoder.decode(spoken)).squeeze().cpu().numpy()
     if not np.isfinite(samples).all():
         raise SynthesisError(NO_SOUND)
-    return samples
+    return samples if utterance.reference.loudness is None else _at_level(samples, utterance.reference.loudness)
+
+
+def _at_level(samples: "Samples", loudness: float) -> "Samples":
+    level = speech_level(samples, SAMPLE_RATE) or float(np.sqrt(np.square(samples, dtype=np.float64).mean()))
+    return samples * np.float32(min(loudness / level, _MOST_GAIN) if level else 1.0)
 
 
 def _utterances(model: LoadedModel, plan: Sequence[ChunkPlan], target_rms: float) -> list[Utterance]:
@@ -137,16 +143,21 @@ def _utterances(model: LoadedModel, plan: Sequence[ChunkPlan], target_rms: float
 
 
 def _reference_mel(model: LoadedModel, reference: Reference, target_rms: float) -> ReferenceMel:
-    """The voice at ``target_rms`` where it is quieter, as ``infer_batch_process`` brings it there."""
+    """The voice at ``target_rms`` where it is quieter, as ``infer_batch_process`` brings it there.
+
+    Upstream makes the result as quiet as the clip was. Here that is so only where the clip's speech, without its pauses, is at
+    ``target_rms``; quieter speech comes out at it.
+    """
     import torch
 
     audio = torch.from_numpy(reference.samples).unsqueeze(0)
     rms = torch.sqrt(torch.mean(torch.square(audio)))
-    quiet = bool(rms < target_rms)
-    if quiet:
+    raised = bool(rms < target_rms)
+    quiet = raised and speech_level(reference.samples, SAMPLE_RATE) < target_rms
+    if raised:
         audio = audio * target_rms / rms
     mel = model.cfm.mel_spec(audio.to(model.device)).permute(0, 2, 1)[0].to(model.dtype)
-    return ReferenceMel(mel, (rms, target_rms) if quiet else None)
+    return ReferenceMel(mel, (rms, target_rms) if raised and not quiet else None, target_rms if quiet else None)
 
 
 def _utterance(model: LoadedModel, item: ChunkPlan, reference: ReferenceMel) -> Utterance:

@@ -1,13 +1,15 @@
 """The reference voice: from a file's bytes to the samples and the transcript that the model is given.
 
-The steps are those of F5-TTS's ``preprocess_ref_audio_text``: mix to mono, cut silence off both ends, shorten long pauses, cut
-a long clip at a pause, add 50 ms of silence, resample to 24 kHz. All that can be refused is refused before the resampling, on
-numpy and soundfile alone.
+The steps are those of F5-TTS's ``preprocess_ref_audio_text`` and one more: mix to mono, take out a constant offset, cut off
+what comes before and after the speech, shorten long pauses, cut a long clip at a pause, add 50 ms of silence, resample to
+24 kHz. All that can be refused is refused before the resampling, on numpy and soundfile alone.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from f5_worker.audio.codec import decode_audio, resample
+from f5_worker.audio.mix import Waveform
 from f5_worker.audio.samples import Samples
 from f5_worker.errors import ReferenceClipError
 from f5_worker.mel import SAMPLE_RATE
@@ -19,7 +21,9 @@ MIN_SECONDS = 1.0
 MAX_SECONDS = 12.0  # what F5-TTS clips a reference to
 MAX_SECONDS_WITH_TEXT = 15.0  # a clip is not cut under its transcript
 MAX_UPLOAD_SECONDS = 30.0
-DECODED_SECONDS = 60.0  # of a longer file only the start is read
+HELD_SECONDS = 60.0  # of speech in a longer file; what is silent does not count
+SCANNED_SECONDS = 1800.0
+QUIET_LEVEL = 10 ** (-45 / 20)
 _EARLIEST_CUT = 6.0
 _TAIL_SECONDS = 0.05
 
@@ -78,22 +82,23 @@ def read_reference(file: VoiceFile, settings: Settings) -> Reference:
 def _check(file: VoiceFile, max_seconds: float | None) -> CheckedReference:
     import numpy as np
 
-    from f5_worker.audio.silence import cut_at_pause, shorten_pauses, trim_edges
+    from f5_worker.audio.silence import cut_at_pause, shorten_pauses, speech_level, trim_edges
 
-    decoded = decode_audio(file.data, max_seconds=DECODED_SECONDS)
+    decoded = decode_audio(file.data, max_seconds=HELD_SECONDS, scan_seconds=SCANNED_SECONDS)
     rate = decoded.sample_rate
-    peak = float(np.abs(decoded.samples).max())
-    samples = decoded.samples / np.float32(peak) if peak > 1.0 else decoded.samples
+    samples = decoded.samples - np.float32(decoded.samples.mean(dtype=np.float64))
+    peak = float(np.abs(samples).max())
+    samples = samples / np.float32(peak) if peak > 1.0 else samples
     trimmed = trim_edges(samples, rate)
     if trimmed is None:
-        raise ReferenceClipError("The reference clip is silent; send a recording of one clear voice.")
+        raise _no_speech(replace(decoded, samples=samples))
     samples = shorten_pauses(trimmed, rate)
     seconds = len(samples) / rate
     if seconds < MIN_SECONDS:
         raise ReferenceClipError(
             f"The reference clip holds only {seconds:.2f} s of sound; send {MIN_SECONDS:g} s of speech or more, best 5 to 12 s."
         )
-    length = f"more than {DECODED_SECONDS:g} s" if decoded.more else f"{seconds:.1f} s of sound"
+    length = f"more than {decoded.duration:.0f} s" if decoded.more else f"{seconds:.1f} s of sound"
     if max_seconds is not None and (decoded.more or seconds > max_seconds):
         raise ReferenceClipError(f"The voice holds {length}; a stored voice may hold {MIN_SECONDS:g} to {max_seconds:g} s.")
     warnings: tuple[str, ...] = ()
@@ -111,6 +116,31 @@ def _check(file: VoiceFile, max_seconds: float | None) -> CheckedReference:
         if seconds > MAX_SECONDS:
             samples = cut_at_pause(samples, rate, _EARLIEST_CUT, MAX_SECONDS - _TAIL_SECONDS)
         used = len(samples) / rate
-        warnings = (f"The reference clip holds {length}; only the first {used:.1f} s of it are used.",)
+        after = f" after {decoded.start:.0f} s without speech" if decoded.start else ""
+        warnings = (f"The reference clip holds {length}; only the first {used:.1f} s of it{after} are used.",)
+    level = speech_level(samples, rate)
+    if level < QUIET_LEVEL:
+        loudness = 20 * math.log10(level)
+        warnings += (
+            f"The reference clip is very quiet (its speech is at {loudness:.0f} dBFS) and was amplified, with its noise; a "
+            "louder recording gives a cleaner voice.",
+        )
     samples = np.concatenate([samples, np.zeros(round(_TAIL_SECONDS * rate), np.float32)])
     return CheckedReference(samples, rate, ref_text, clipped, file.content_id, warnings)
+
+
+def _no_speech(decoded: Waveform) -> ReferenceClipError:
+    """Why nothing in a clip is taken for speech; what is not silent is not called so."""
+    import numpy as np
+
+    from f5_worker.audio.silence import SILENT_LEVEL
+
+    heard = np.abs(decoded.samples) >= SILENT_LEVEL
+    read = f", as far as it was searched ({SCANNED_SECONDS / 60:.0f} min)" if decoded.more else ""
+    if not heard.any():
+        return ReferenceClipError(f"The reference clip is silent{read}; send a recording of one clear voice.")
+    begins = decoded.start + float(heard.argmax()) / decoded.sample_rate
+    return ReferenceClipError(
+        f"The reference clip holds no speech{read}: there is sound from {begins:.1f} s on, but it is steady noise, or clicks; "
+        "send a recording of one clear voice."
+    )

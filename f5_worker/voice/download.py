@@ -1,4 +1,6 @@
-"""Reference clips from outside: a URL, or base64 in the job. Bytes come back; what they hold is for others to judge."""
+"""Reference clips from outside: a URL, or base64 in the job. Bytes come back; what they hold is for others to judge,
+but for web pages, which share links lead to.
+"""
 
 import base64
 import binascii
@@ -9,10 +11,12 @@ from functools import partial
 import requests
 from urllib3.exceptions import HTTPError as Urllib3Error
 
+from f5_worker.audio.signatures import HTML_PAGE, name_if_not_audio
 from f5_worker.errors import ReferenceClipError
 from f5_worker.network import in_time
 from f5_worker.sdk import SSRFError, iter_content_capped, safe_get
 from f5_worker.urls import host_of
+from f5_worker.voice.share_links import direct_link
 
 _CHUNK = 64 * 1024
 # Identity: the size that the server announces is then the size that arrives.
@@ -51,7 +55,8 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
 
     Raises:
         JobStopped: the job was stopped meanwhile.
-        ReferenceClipError: the URL cannot be used (and why), with the host's name only: paths and queries may hold secrets.
+        ReferenceClipError: the URL cannot be used (and why), or leads to a web page; with the host's name only: paths and
+            queries may hold secrets.
     """
     host = host_of(url)
     if host is None:
@@ -60,7 +65,7 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
             field=field,
         )
     try:
-        return in_time(partial(_get, url.strip(), max_bytes, timeout), timeout)
+        data = in_time(partial(_get, url.strip(), max_bytes, timeout), timeout)
     except TimeoutError as error:
         reason = f"it took longer than {timeout:g} s; use a faster server or a smaller file"
         raise _failed(field, host, reason) from error
@@ -71,6 +76,11 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
         raise _failed(field, host, reason) from error
     except (SSRFError, requests.RequestException, Urllib3Error, OSError, ValueError) as error:
         raise _failed(field, host, _why(error)) from None  # these quote the URL: it must not get into a log with them
+    if name_if_not_audio(data) == HTML_PAGE:
+        raise ReferenceClipError(
+            f"{field}: the URL leads to a web page on {host}, not to a file; {direct_link(host)}.", field=field, host=host
+        )
+    return data
 
 
 def decode_base64(text: str, *, max_bytes: int, field: str = "ref_audio_base64") -> bytes:

@@ -24,6 +24,7 @@ from tests.support.sounds import (
     SOUND_FILES,
     container_file,
     image_file,
+    piped_file,
     read_raw,
     silence,
     sound_file,
@@ -87,6 +88,8 @@ def test_mix_is_the_mean_of_the_channels_unless_they_cancel_out() -> None:
     np.testing.assert_allclose(one_sided.samples, left / 2, atol=1e-7)
     inverse = decode_audio(sound_file(np.stack([left, -left], axis=1), kind="wav-float"), max_seconds=60)
     np.testing.assert_allclose(inverse.samples, left, atol=1e-7)
+    offset = decode_audio(sound_file(np.stack([left + 0.2, 0.2 - left], axis=1), kind="wav-float"), max_seconds=60)
+    np.testing.assert_allclose(offset.samples, left + 0.2, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "ogg-opus"])
@@ -117,6 +120,7 @@ def test_a_file_that_unpacks_to_hours_costs_only_what_is_read() -> None:
         (b"", "empty (0 bytes)"),
         (HTML_PAGE, "an HTML page"),
         (b"\n  <html>" + b"x" * 5000, "an HTML page"),
+        (b"<!-- saved --><head><meta charset=latin1><title>Gr\xfc\xdfe</title>", "an HTML page"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML document"),
         (b'{"detail": "not found"}', "a JSON document"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "a Git LFS pointer"),
@@ -178,6 +182,83 @@ def test_reads_a_file_whose_writer_did_not_know_its_length() -> None:
     for streamed in (without_info, tag + without_info):
         assert decode_audio(streamed, max_seconds=60).duration == pytest.approx(2.0, abs=0.1)
     assert decode_audio(tag + mp3, max_seconds=60).duration == 2.0
+
+
+@pytest.mark.parametrize("riff_size", [0, 36, 0xFFFFFFFF])
+@pytest.mark.parametrize("data_size", [0, 0x7FFFF000, 0xFFFFFFFF - 36, 0xFFFFFFFF])
+def test_reads_a_wav_of_any_unknown_length(riff_size: int, data_size: int) -> None:
+    whole = sound_file(voice(2.0))
+    at = whole.index(b"data") + 4
+    piped = whole[:4] + struct.pack("<I", riff_size) + whole[8:at] + struct.pack("<I", data_size) + whole[at + 4 :]
+    decoded = decode_audio(piped, max_seconds=60)
+    np.testing.assert_array_equal(decoded.samples, decode_audio(whole, max_seconds=60).samples)
+
+
+PIPED = (
+    *(("wav", "pcm_s16le"), ("wav", "pcm_f64le"), ("flac", "flac"), ("ogg", "flac"), ("ogg", "libopus"), ("webm", "libopus")),
+    *(("matroska", "flac"), ("matroska", "ac3"), ("mp3", "libmp3lame"), ("adts", "aac"), ("latm", "aac"), ("mp4", "aac")),
+    *(("mpegts", "aac"), ("aiff", "pcm_s16be"), ("au", "pcm_mulaw"), ("caf", "pcm_s16le"), ("ac3", "ac3"), ("wv", "wavpack")),
+    *(("tta", "tta"), ("voc", "pcm_s16le")),
+)
+"""FFmpeg's format and codec of streams that know no length."""
+
+
+@pytest.mark.parametrize(("form", "codec"), PIPED)
+def test_streamed_files_are_read_to_the_end(form: str, codec: str) -> None:
+    decoded = decode_audio(piped_file([voice(4.0, 48_000)], 48_000, form, codec), max_seconds=60)
+    assert decoded.sample_rate == 48_000
+    assert decoded.duration == pytest.approx(4.0, abs=0.1)
+    assert np.abs(decoded.samples).max() == pytest.approx(0.3, rel=0.5)
+
+
+def test_one_reader_is_asked_where_the_other_fails() -> None:
+    flac_in_ogg = piped_file([voice(4.0, 48_000)], 48_000, "ogg", "flac")
+    with pytest.raises(soundfile.SoundFileError):
+        soundfile.read(io.BytesIO(flac_in_ogg))
+    assert decode_audio(flac_in_ogg, max_seconds=60).duration == 4.0
+    message = _refused(np.random.default_rng(0).bytes(50_000))
+    assert "libsndfile: " in message
+    assert "FFmpeg: " in message
+
+
+@pytest.mark.parametrize(
+    ("form", "codec", "video"),
+    [
+        ("mp4", "aac", "mpeg4"),
+        ("matroska", "libopus", "mpeg4"),
+        ("avi", "libmp3lame", "mpeg4"),
+        ("mpegts", "aac", "mpeg2video"),
+        ("mpeg", "mp2", "mpeg1video"),
+        ("flv", "aac", "flv"),
+    ],
+)
+def test_the_sound_of_a_video_is_a_clip(form: str, codec: str, video: str) -> None:
+    rate = 44_100 if form == "flv" else 48_000
+    decoded = decode_audio(piped_file([voice(4.0, rate)], rate, form, codec, video=video), max_seconds=60)
+    assert decoded.duration == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize("default", [0, 1, 2])
+@pytest.mark.parametrize(("form", "codec"), [("matroska", "flac"), ("webm", "libopus"), ("mp4", "aac")])
+def test_of_several_tracks_the_default_one_is_read(form: str, codec: str, default: int) -> None:
+    tracks = [voice(3.0, 48_000, level) for level in (0.4, 0.1, 0.025)]
+    decoded = decode_audio(piped_file(tracks, 48_000, form, codec, default=default), max_seconds=60)
+    level = np.sqrt(np.mean(np.square(decoded.samples)))
+    assert level == pytest.approx(np.sqrt(np.mean(np.square(tracks[default]))), rel=0.2)
+
+
+def test_what_is_silent_does_not_count_in_a_search() -> None:
+    pause = silence(100, 8_000)
+    samples = np.concatenate([pause, voice(4.0, 8_000), pause, voice(3.0, 8_000), pause])
+    decoded = decode_audio(sound_file(samples, 8_000), max_seconds=60, scan_seconds=1_000)
+    assert not decoded.more
+    assert decoded.duration < 60
+    assert np.square(decoded.samples).sum() == pytest.approx(np.square(samples).sum(), rel=1e-3)
+    first = decoded.start + np.flatnonzero(decoded.samples)[0] / 8_000
+    assert first == pytest.approx(100.0, abs=0.01)
+    beyond = decode_audio(sound_file(samples, 8_000), max_seconds=60, scan_seconds=70)
+    assert beyond.more
+    assert not beyond.samples.any()
 
 
 @settings(max_examples=150, deadline=None)

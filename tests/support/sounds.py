@@ -1,6 +1,7 @@
 """Sounds and files for tests: a voice-like signal, and files of it in every format that people send."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import av
@@ -62,6 +63,29 @@ def silence(seconds: float, rate: int = 24_000) -> Samples:
     return np.zeros(round(seconds * rate), dtype=np.float32)
 
 
+NOISES = ("white", "pink", "hum", "fan")
+
+
+def noise(kind: str, count: int, rate: int) -> NDArray[np.float64]:
+    """One of ``NOISES``, [count], at a root mean square of 1."""
+    rng = np.random.default_rng(1)
+    time, white = np.arange(count) / rate, rng.normal(size=count)
+    pink = np.fft.irfft(np.fft.rfft(white) / np.sqrt(np.maximum(np.fft.rfftfreq(count, 1 / rate), 20)), count)
+    made = {
+        "white": white,
+        "pink": pink,
+        "hum": sum(np.sin(2 * np.pi * 50 * h * time + h) / h for h in range(1, 12)) + 0.02 * white,
+        "fan": pink / pink.std() * (1 + 0.1 * np.sin(9 * time)) + 0.4 * np.sin(2 * np.pi * 118 * time),
+    }[kind]
+    return np.asarray(made / np.sqrt(np.mean(np.square(made))))
+
+
+def click(seconds: float, rate: int, level: float = 0.8) -> NDArray[np.float64]:
+    """A burst that dies away within ``seconds``: a click, a pop, or with 0.3 s a knock in a room."""
+    count = round(seconds * rate)
+    return np.asarray(level * np.random.default_rng(2).uniform(-1, 1, count) * np.exp(-5 * np.arange(count) / count))
+
+
 def sound_file(samples: NDArray[Any], rate: int = 24_000, kind: str = "wav") -> bytes:
     """A file of one of ``SOUND_FILES`` from samples [n] or [n, channels], written in blocks."""
     container, subtype = _SUBTYPES[kind]
@@ -71,6 +95,48 @@ def sound_file(samples: NDArray[Any], rate: int = 24_000, kind: str = "wav") -> 
         for start in range(0, len(samples), rate):
             file.write(samples[start : start + rate])
     return target.getvalue()
+
+
+class _Pipe:
+    """What a writer sees that cannot go back to fill in a length."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+
+def piped_file(
+    tracks: Sequence[Samples], rate: int, form: str, codec: str, *, default: int = 0, video: str | None = None
+) -> bytes:
+    """A streamed file in FFmpeg's names: its lengths stay unknown. One of several mono tracks is the default one."""
+    target = _Pipe()
+    options = {"movflags": "frag_keyframe+empty_moov"} if form == "mp4" else {}
+    with av.open(target, "w", format=form, options=options) as container:
+        streams: list[Any] = [container.add_stream(codec, rate=rate) for _ in tracks]
+        for number, stream in enumerate(streams):
+            stream.layout = "mono"
+            if len(tracks) > 1:
+                stream.disposition = av.stream.Disposition.default if number == default else av.stream.Disposition(0)
+        if video is not None:
+            pictures: Any = container.add_stream(video, rate=25)
+            pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+            for number in range(25):
+                picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number, np.uint8)).reformat(format="yuv420p")
+                picture.pts = number
+                container.mux(pictures.encode(picture))
+            container.mux(pictures.encode(None))
+        for start in range(0, len(tracks[0]), 1024):
+            for samples, stream in zip(tracks, streams, strict=True):
+                block = np.ascontiguousarray(samples[None, start : start + 1024])
+                frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+                frame.sample_rate, frame.pts = rate, start
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return bytes(target.data)
 
 
 def container_file(samples: Samples, rate: int, kind: str, layout: str = "mono") -> bytes:

@@ -11,7 +11,7 @@ from f5_worker.errors import ReferenceClipError
 from f5_worker.settings import Settings
 from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference, read_reference
 from f5_worker.voice.reference import Reference, VoiceFile
-from tests.support.sounds import HTML_PAGE, container_file, image_file, silence, sound_file, voice
+from tests.support.sounds import HTML_PAGE, click, container_file, image_file, noise, silence, sound_file, voice
 
 SETTINGS = Settings()
 TEXT = "This is what the voice says in these seconds, more or less."
@@ -164,10 +164,45 @@ def test_a_long_clip_with_a_transcript_is_refused_with_the_reason(seconds: float
     assert "leave ref_text out" in message
 
 
-def test_a_short_phrase_before_a_very_long_silence_is_enough() -> None:
-    clip = _read(sound_file(np.concatenate([voice(4.0), silence(70), voice(3.0)])))
+def test_of_a_long_clip_what_holds_speech_is_used() -> None:
+    rng = np.random.default_rng(0)
+    for before in (silence(70), rng.normal(0, 0.002, 70 * 24_000), np.append(click(0.02, 24_000), silence(70))):
+        clip = _read(sound_file(np.append(before, voice(6.0))), TEXT)
+        assert clip.duration == pytest.approx(6.05, abs=0.15)
+        assert not clip.clipped
+    clip = _read(sound_file(np.concatenate([voice(4.0), silence(70), voice(3.0)])), TEXT)
+    assert clip.duration == pytest.approx(9.05, abs=0.05)  # a pause of 2 s stays
+    clip = _read(sound_file(np.append(silence(70), voice(80.0))))
     assert clip.clipped
-    assert clip.duration == pytest.approx(4.05, abs=0.05)
+    assert "after 69 s without speech" in clip.warnings[0]
+
+
+@pytest.mark.parametrize("offset", [0.3, -0.05, 0.001])
+def test_a_constant_offset_is_taken_out(offset: float) -> None:
+    samples = np.concatenate([silence(1), voice(4.0), silence(1)])
+    clip, wanted = _read(sound_file(samples + np.float32(offset))), _read(sound_file(samples))
+    np.testing.assert_allclose(clip.samples, wanted.samples, atol=2e-4)
+
+
+def test_a_very_quiet_clip_is_used_with_a_warning() -> None:
+    clip = _read(sound_file(voice(4.0, level=0.005), kind="wav-int24"), TEXT)
+    assert clip.duration == pytest.approx(4.05, abs=0.02)
+    assert "very quiet" in clip.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (np.concatenate([silence(3.2), click(0.02, 24_000), silence(3)]), "sound from 3.2 s on"),
+        (np.append(silence(70), click(0.02, 24_000)), "sound from 70.0 s on"),
+        (0.05 * noise("white", 5 * 24_000, 24_000), "sound from 0.0 s on"),
+        (0.05 * noise("hum", 5 * 24_000, 24_000), "steady noise"),
+    ],
+)
+def test_what_is_not_silent_is_not_called_so(samples: np.ndarray, said: str) -> None:
+    message = _refused(sound_file(samples)).message
+    assert said in message
+    assert "silent" not in message
 
 
 def test_silence_does_not_count_towards_the_limits() -> None:

@@ -17,6 +17,8 @@ from runpod.serverless.utils import rp_ssrf
 from f5_worker.errors import ReferenceClipError
 from f5_worker.urls import host_of
 from f5_worker.voice.download import decode_base64, fetch_url
+from f5_worker.voice.share_links import direct_link
+from tests.support.sounds import HTML_PAGE
 
 CLIP = bytes(range(256)) * 400
 CAP = 1_000_000
@@ -49,6 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
     def serve_clip(self) -> None:
         self._head(200, {"Content-Length": str(len(CLIP))})
         self.wfile.write(CLIP)
+
+    def serve_page(self) -> None:
+        self._head(200, {"Content-Length": str(len(HTML_PAGE)), "Content-Type": "text/html"})
+        self.wfile.write(HTML_PAGE)
 
     def serve_status(self, code: str) -> None:
         self._head(int(code), {"Content-Length": "0"})
@@ -172,6 +178,33 @@ def test_says_what_the_server_did(server: Server, path: str, said: str) -> None:
     message = _refused(server.url(path), field="voice_file_url")
     assert said in message
     assert "from 127.0.0.1 failed" in message
+
+
+@pytest.mark.parametrize("path", ["page", "redirect-127.0.0.1-page"])
+@pytest.mark.parametrize("field", ["local_voice", "voice_file_url"])
+def test_a_page_is_no_file(server: Server, path: str, field: str) -> None:
+    message = _refused(server.url(path), field=field)
+    assert "leads to a web page on 127.0.0.1, not to a file; use the address of the file itself" in message
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("drive.google.com", "uc?export=download&id="),
+        ("docs.google.com", "uc?export=download&id="),
+        ("www.dropbox.com", "dl=1"),
+        ("1drv.ms", "Download"),
+        ("onedrive.live.com", "Download"),
+        ("some-my.sharepoint.com", "&download=1"),
+        ("www.youtube.com", "send the audio file itself"),
+        ("youtu.be", "send the audio file itself"),
+        ("github.com", "raw.githubusercontent.com"),
+        ("huggingface.co", "/resolve/"),
+        ("notdropbox.com", "the file itself"),
+    ],
+)
+def test_a_share_links_page_is_left_by_its_direct_link(host: str, said: str) -> None:
+    assert said in direct_link(host)
 
 
 def test_stops_at_the_cap_without_reading_all(server: Server) -> None:
