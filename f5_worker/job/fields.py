@@ -6,8 +6,8 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from f5_worker.errors import InputError
-from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
 from f5_worker.job.problems import field_error, value_error
+from f5_worker.names import check_voice_name, wrong_with
 from f5_worker.s3_config import is_bucket_name
 from f5_worker.settings import Settings
 from f5_worker.text.clean import clean_text, is_speakable
@@ -74,12 +74,8 @@ def _local_voice(value: str | None) -> str | None:
 def _stored_name(value: str) -> str:
     """A name to look up: the store also holds names that the earlier system did not check (``names.py``)."""
     name = _valid_unicode(value).strip()
-    if not name:
-        raise value_error("is empty")
-    if len(name) > MAX_NAME_CHARS:
-        raise value_error("is too long")
-    if not is_plain(name):
-        raise value_error("is not a voice name: it has a slash or a control character")
+    if wrong := wrong_with(name):
+        raise value_error(wrong)
     return name
 
 

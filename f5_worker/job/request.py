@@ -103,16 +103,6 @@ class TtsRequest(_Checked):
             raise field_error("ref_audio_base64", sentence, "one of local_voice and ref_audio_base64")
         return self
 
-    @property
-    def voice_url(self) -> str | None:
-        """``local_voice`` where it is a URL."""
-        return self.local_voice if self.local_voice and "://" in self.local_voice else None
-
-    @property
-    def voice_name(self) -> str | None:
-        """``local_voice`` where it is the name of a stored voice."""
-        return None if self.voice_url else self.local_voice
-
 
 class UploadRequest(_Checked):
     """A clip to store as a voice."""
