@@ -40,6 +40,7 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "local_voice": None,
     "ref_audio_base64": None,
     "ref_text": None,
+    "voices": None,
     "speed": 1.0,
     "seed": None,
     "nfe_step": 32,
@@ -232,7 +233,8 @@ def bad_values(model: type[BaseModel], name: str) -> list[object]:
             bad += [1.0, 1.5, 32.0]
     else:
         bad = [*NOT_TEXT, None, "\ud800", "a\udfffb"]
-    return [value for value in bad if not (optional and value is None)]
+    allowed = [None] * optional + [{}] * (name == "voices")
+    return [value for value in bad if value not in allowed]
 
 
 FIELDS = [(endpoint, name) for endpoint, model in MODELS.items() for name in model.model_fields if name != "endpoint"]
