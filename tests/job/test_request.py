@@ -233,8 +233,7 @@ def bad_values(model: type[BaseModel], name: str) -> list[object]:
             bad += [1.0, 1.5, 32.0]
     else:
         bad = [*NOT_TEXT, None, "\ud800", "a\udfffb"]
-    allowed = [None] * optional + [{}] * (name == "voices")
-    return [value for value in bad if value not in allowed]
+    return [value for value in bad if not (optional and value is None) and not (name == "voices" and value == {})]
 
 
 FIELDS = [(endpoint, name) for endpoint, model in MODELS.items() for name in model.model_fields if name != "endpoint"]
@@ -247,7 +246,7 @@ def test_every_field_refuses_wrong_types_and_values_out_of_range(endpoint: str, 
     assert len(bad) > 6
     for value in bad:
         error = refused({"endpoint": endpoint, **LEAST[endpoint], name: value})
-        assert error.details["field"] == name, value
+        assert error.details["field"].partition(".")[0] == name, value
         assert name in error.message, value
         assert error.details["allowed"], value
 

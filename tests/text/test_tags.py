@@ -35,9 +35,7 @@ def test_turns_and_pauses(text: str, turns: list[tuple[str, str, float | None]])
     assert said(text) == turns
 
 
-@pytest.mark.parametrize(
-    "inside", ["pause:0.5s", "pause: 500ms", "PAUSE 0.5s", " Pause = .5 s ", "pause:500.0MS", "pause：0.5s"]
-)
+@pytest.mark.parametrize("inside", ["pause:0.5s", "pause: 500ms", "PAUSE 0.5s", " Pause = .5 s ", "pause:500.0MS"])
 def test_a_pause_may_be_written_in_many_ways(inside: str) -> None:
     assert said(f"One [{inside}] two") == [("main", "One", None), ("main", "two", 0.5)]
 
