@@ -16,8 +16,9 @@ from f5_worker.errors import DeliveryError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
+from f5_worker.speech.passages import read_request
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
-from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.reference import Reference
 from f5_worker.voice.source import obtain_reference
@@ -65,7 +66,7 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
                 partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
             )
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(request.text, reference, options)
+        plan = plan_chunks(read_request(request, reference), options)
     job.stop.check()
     with job.stages("model_load"):
         model = resources.model.get()
@@ -117,6 +118,19 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
             "clipped": reference.clipped,
             "ref_text": (reference.ref_text or "").strip(),
         },
-        "chunks": [{"text": chunk.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)} for chunk in speech.chunks],
+        "chunks": [_about_chunk(chunk) for chunk in speech.chunks],
         "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
     }
+
+
+def _about_chunk(chunk: SpokenChunk) -> dict[str, Any]:
+    """Its words and times, and what is not so for every chunk."""
+    plan = chunk.plan
+    about: dict[str, Any] = {"text": plan.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)}
+    if plan.spoken != plan.text:
+        about["spoken_text"] = plan.spoken
+    if plan.paragraph:
+        about["paragraph"] = True
+    if plan.voice is not None:
+        about["voice"] = plan.voice
+    return about
