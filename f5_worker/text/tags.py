@@ -50,6 +50,11 @@ class Script:
     turns: tuple[Turn, ...]
     silence_after: float = 0.0
 
+    @property
+    def speakers(self) -> frozenset[str]:
+        """The voices that have a turn."""
+        return frozenset(turn.voice for turn in self.turns)
+
 
 def is_voice_name(name: str) -> bool:
     """Whether ``[name]`` can stand for a voice of its own: a few words, no number, and neither ``main`` nor like a pause."""

@@ -14,17 +14,27 @@ from f5_worker.voice.source import obtain_reference
 
 
 def obtain_cast(request: TtsRequest, job: Job, cache: ReferenceCache, main: Reference | None = None) -> dict[str, Reference]:
-    """The references of all voices by name, ``main`` first (fetched unless it is given); transcripts may still be missing.
+    """The references of all voices by name, whose transcripts may still be missing.
+
+    ``main`` comes first; it is fetched unless it is given, and left out where it does not speak and the job does not bring it.
+    Of others that do not speak, the job's warnings tell.
 
     Raises:
         WorkerError: as ``obtain_reference``; what is wrong with one of ``voices`` names it, and its field there.
     """
-    cast = {MAIN: obtain_reference(request, job, cache) if main is None else main}
+    speakers = request.script.speakers
+    cast: dict[str, Reference] = {}
+    if main is not None:
+        cast[MAIN] = main
+    elif MAIN in speakers or request.local_voice or request.ref_audio_base64:
+        cast[MAIN] = obtain_reference(request, job, cache)
     for name, voice in (request.voices or {}).items():
         job.stop.check()
         with of_voice(name):
             reference = obtain_reference(voice, job, cache)
         cast[name] = replace(reference, warnings=tuple(f"{_part(name)}: {warning}" for warning in reference.warnings))
+        if name not in speakers:
+            job.warnings.append(f"{_part(name)} says nothing: text has no turn marked [{name}].")
     return cast
 
 
