@@ -16,7 +16,7 @@
     │   └── DriverTooOldError
     ├── SynthesisError                         the worker
     │   └── CudaBrokenError
-    ├── StorageError                           S3
+    ├── StorageError                           S3, or the network volume
     │   ├── StorageNotConfiguredError
     │   ├── StorageNotFoundError
     │   │   └── BucketNotFoundError
@@ -151,15 +151,15 @@ class CudaBrokenError(SynthesisError):
 
 
 class StorageError(WorkerError):
-    """An S3 call failed."""
+    """A call to S3 failed, or the network volume did."""
 
 
 class StorageNotConfiguredError(StorageError):
-    """No bucket or no credentials are configured."""
+    """There is no bucket, no credentials for it, or no other place for what is to be stored."""
 
 
 class StorageNotFoundError(StorageError):
-    """The key or the bucket does not exist."""
+    """The key, the file or the bucket does not exist."""
 
 
 class BucketNotFoundError(StorageNotFoundError):
@@ -175,7 +175,7 @@ class StorageTooLargeError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """S3 refused the key, the signature or the permission."""
+    """S3 refused the key, the signature or the permission; or the network volume cannot be written."""
 
 
 class StorageUnreachableError(StorageError):

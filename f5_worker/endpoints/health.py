@@ -32,9 +32,9 @@ def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str
         model.update(error=load_error.message, retry_in=round(resources.model.retry_in, 1))
     wrong_settings = [*sdk.problems, *(resources.settings_error.details["problems"] if resources.settings_error else [])]
     facts = machine_facts(settings)
-    voices = _voices(settings)
+    voices = _voices(settings, s3_fails="error" in facts["s3"])
     problems = [*wrong_settings, *([load_error.message] if load_error else []), *what_is_wrong(facts)]
-    if "error" in voices and "error" not in facts["s3"]:
+    if "error" in voices:
         problems.append(voices["error"])
     if report is not None and report.reason:
         problems.append(f"{report.reason} {report.mend or ''}".strip())
@@ -115,7 +115,7 @@ def _volume(path: Path) -> dict[str, Any]:
     return {"mounted": True, "writable": os.access(path, os.W_OK), **_disk(path)}
 
 
-def _voices(settings: Settings) -> dict[str, Any]:
+def _voices(settings: Settings, *, s3_fails: bool) -> dict[str, Any]:
     """Where voices lie, and which one speaks for jobs that name none; of a URL the host alone, since it may hold a login."""
     default = settings.default_voice
     facts: dict[str, Any] = {
@@ -123,7 +123,8 @@ def _voices(settings: Settings) -> dict[str, Any]:
         "default": BUILTIN_VOICE if default is None else host_of(default) or default,
     }
     try:
-        check_default_voice(Job(settings, settings.s3))
+        if not s3_fails:
+            check_default_voice(Job(settings, settings.s3))
     except WorkerError as error:
         return {**facts, "error": error.message}
     return facts

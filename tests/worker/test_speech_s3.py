@@ -101,11 +101,11 @@ def test_a_malformed_bucket_of_a_job_is_refused_before_any_work(on_runpod: Fresh
 
 
 @pytest.mark.parametrize("place", ["s3", "volume"])
-def test_a_voices_life(on_runpod: FreshWorker, request: pytest.FixtureRequest, tmp_path: Path, place: str) -> None:
+def test_a_voices_life(on_runpod: FreshWorker, s3_config: S3Config, tmp_path: Path, place: str) -> None:
     volume = tmp_path / "volume"
     volume.mkdir()
     if place == "s3":
-        on_runpod.use_s3(request.getfixturevalue("s3_config"))
+        on_runpod.use_s3(s3_config)
     on_runpod.restart(NETWORK_VOLUME=volume)
     assert on_runpod.health()["voices"] == {"stored_on": place, "default": "built-in"}
     assert on_runpod.ask({"endpoint": "list_voices"}) == {"status": "success", "voices": [], "count": 0}
