@@ -1,6 +1,7 @@
 """Where voices lie: the shelf of a job, and what the network volume does not let through."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from f5_worker.job.context import Job
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from f5_worker.voice.shelves import BucketShelf, FolderShelf, open_shelf
+from tests.support.bootstrap_packages import tmpfs
+
+__all__ = ["tmpfs"]  # a fixture that comes from the helpers
 
 WAYS_OUT = "set S3_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on the endpoint, or send s3Config with the job"
 
@@ -115,3 +119,17 @@ def test_a_volume_that_fails_says_so_with_the_ways_out(volume: Path) -> None:
             call()
         assert str(volume) not in caught.value.message
         assert not isinstance(caught.value, StorageNotFoundError)
+
+
+def test_a_volume_that_is_full_or_read_only_keeps_what_it_has(tmpfs: Path) -> None:
+    shelf = FolderShelf.on_volume(tmpfs)
+    shelf.write("anna.wav", b"x")
+    with pytest.raises(StorageError, match=rf"^There is no space left on the network volume\. Free some .* Or {WAYS_OUT}"):
+        shelf.write("anna.wav", b"x" * 4_000_000)
+    subprocess.run(["mount", "-o", "remount,ro", str(tmpfs)], check=True)
+    for call in (lambda: shelf.write("anna.wav", b"y"), lambda: shelf.remove("anna.wav")):
+        with pytest.raises(StorageDeniedError, match=rf"cannot be written \(Read-only file system\)\. .* Or {WAYS_OUT}"):
+            call()
+    assert [(info.key, info.size) for info in shelf.files()] == [("anna.wav", 1)]
+    assert [path.name for path in shelf.root.iterdir()] == ["anna.wav"]
+    assert shelf.read("anna.wav", 9) == b"x"
