@@ -16,11 +16,12 @@ from f5_worker.errors import DeliveryError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
-from f5_worker.speech.passages import read_request
+from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
 from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
-from f5_worker.voice.cast import obtain_cast, of_voice
+from f5_worker.text.vocabulary import Vocabulary
+from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
 
 
@@ -44,46 +45,48 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         path = write(spoken, request.output_format, folders, job)
         with job.stages("upload"):
             delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
-    of_references = [warning for reference in spoken.references.values() for warning in reference.warnings]
     yield {
         **delivered.answer(),
         **_about_speech(request, spoken, job),
         "status": "completed",
         "job_id": result_id,
-        "warnings": [*of_references, *job.warnings, *delivered.warnings],
+        "warnings": [*warnings_of(spoken.references), *job.warnings, *delivered.warnings],
     }
 
 
 def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources) -> Spoken:
-    """Transcribe the references of who speaks if need be, plan, load the model if need be, and synthesise.
+    """Load the model if need be, see that it can read the text, transcribe references if need be, plan, and synthesise.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
-    with job.stages("reference"):
-        speakers = request.script.speakers
-        references = {
-            name: _with_transcript(name, reference, job, resources) for name, reference in cast.items() if name in speakers
-        }
-        options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(read_request(request, references), options)
-    job.stop.check()
     with job.stages("model_load"):
         model = resources.model.get()
     if model.warning:
         job.warnings.append(model.warning)
+    lines, warnings = read_text(request, model.vocabulary)
+    job.warnings.extend(warnings)
+    speakers = {line.voice for line in lines}
+    job.stop.check()
+    with job.stages("reference"):
+        references = {name: _readable(name, cast[name], model.vocabulary, job, resources) for name in cast if name in speakers}
+        options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
+        plan = plan_chunks(passages(lines, references, request), options)
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
     return Spoken(speech, options.seed, references)
 
 
-def _with_transcript(name: str, reference: Reference, job: Job, resources: Resources) -> Reference:
-    if reference.ref_text is not None:
-        return reference
+def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job, resources: Resources) -> Reference:
+    """The reference of a voice, with a transcript in the model's symbols."""
     with of_voice(name):
-        return resources.scheduler.run(partial(resources.references.with_transcript, reference, resources.transcribe), job.stop)
+        if reference.ref_text is None:
+            reference = resources.scheduler.run(
+                partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
+            )
+        return read_ref_text(reference, vocabulary)
 
 
 def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:

@@ -57,7 +57,8 @@ from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error, 
 from f5_worker.job.voices import VOICES_ALLOWED, VoiceInput, checked_script, wrong_names
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, split_bucket_url
 from f5_worker.settings import Settings
-from f5_worker.text.tags import Script, read_script
+from f5_worker.text.reading import Reading
+from f5_worker.text.tags import Script, read_script, without_markup
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -105,13 +106,18 @@ class TtsRequest(Checked):
 
     @model_validator(mode="after")
     def _known_tags(self) -> Self:
-        checked_script(self.text, self.voices)
+        checked_script(self.reading.spoken, self.voices)
         return self
 
     @property
+    def reading(self) -> Reading:
+        """``text`` with its tags, and without its markup where ``plain_text`` says so."""
+        return without_markup(self.text, self.voices) if self.plain_text else Reading(self.text)
+
+    @property
     def script(self) -> Script:
-        """Who speaks which part of ``text``, and where it pauses."""
-        return read_script(self.text, self.voices)
+        """Who speaks which part of ``reading.spoken``, and where it pauses."""
+        return read_script(self.reading.spoken, self.voices)
 
 
 class UploadRequest(Checked):

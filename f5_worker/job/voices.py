@@ -57,6 +57,6 @@ def checked_script(text: str, voices: Collection[str] | None) -> Script:
     except TagError as error:
         raise field_error("text", f"text {error.wrong}; use {error.allowed}.", error.allowed) from error
     if not script.turns:
-        allowed = "a letter or a digit outside of the tags"
-        raise field_error("text", f"text has nothing that can be spoken but tags; send {allowed}.", allowed)
+        allowed = "a letter or a digit that is neither in a tag nor markup"
+        raise field_error("text", f"text has nothing that can be spoken; send {allowed}.", allowed)
     return script

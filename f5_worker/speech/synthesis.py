@@ -157,8 +157,8 @@ def _reference_mel(model: LoadedModel, reference: Reference, target_rms: float) 
 
 
 def _utterance(model: LoadedModel, item: ChunkPlan, reference: ReferenceMel) -> Utterance:
-    characters = model.engine.convert_char_to_pinyin([spoken_ref_text(item.reference) + item.spoken])
-    tokens = model.engine.list_str_to_idx(characters, model.vocab)[0]
+    characters = model.vocabulary.tokens(spoken_ref_text(item.reference) + item.spoken)
+    tokens = model.engine.list_str_to_idx([characters], model.vocab)[0]
     return Utterance(tokens, item.frames, item.seed, reference)
 
 

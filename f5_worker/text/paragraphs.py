@@ -18,6 +18,7 @@ _LINE = re.compile(
     rf"(?P<wide>{_WIDE_NUMBER}) ?(?=[{WIDE}]))?"
     r"(?P<rest>[^\n]*)(?:\n|\Z)"
 )
+_BLANKS = re.compile(r"(?<=\s)\s+")
 _RULE = r"[-=_*#~+‐‑‒–—―•·‧∙◦※⁂\u2500-\u25ff★☆❖✦✧]"
 _RULER = re.compile(rf"(?<!\S)(?:(?P<spaced>{_RULE}{{1,3}}(?: {_RULE}{{1,3}}){{2,}})|{_RULE}{{3,}})(?!\S)")
 _INLINE_NUMBER = re.compile(r"(?<!\S)\(?(\d{1,2})[.)] (?=[^\W\d_])")
@@ -52,7 +53,9 @@ def paragraphs(reading: Reading) -> list[Reading]:
         edits = list(_edits(spoken, lines))
         if lines is not found[-1]:
             edits += _full_stop(spoken, lines[-1])
-        result.append(reading.part(start, end).then(Edit(edit.start - start, edit.end - start, edit.spoken) for edit in edits))
+        line = reading.part(start, end).then(Edit(edit.start - start, edit.end - start, edit.spoken) for edit in edits)
+        blanks = [Edit(*match.span(), "") for match in _BLANKS.finditer(line.spoken)]
+        result.append(line.then(blanks) if blanks else line)
     return result
 
 
@@ -116,7 +119,11 @@ def _edits(spoken: str, lines: list[_Line]) -> Iterator[Edit]:
 
 def _is_item(spoken: str, line: _Line, previous: _Line, lines: list[_Line]) -> bool:
     """Whether the marker of a line is one, and not a dash or a number that a wrap has brought there."""
-    if previous.bullet or previous.number or spoken[: previous.end].rstrip(CLOSERS).endswith((".", "!", "?", ":", "：", "。")):
+    if (
+        previous.bullet
+        or previous.number
+        or spoken[previous.start : previous.end].rstrip(CLOSERS).endswith((".", "!", "?", ":", "：", "。"))
+    ):
         return True
     if line.bullet:
         return spoken[line.start] not in "-–—+" or sum(other.bullet for other in lines) > 1

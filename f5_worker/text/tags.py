@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from f5_worker.text.clean import is_speakable
+from f5_worker.text.markup import plain_text
+from f5_worker.text.reading import Edit, Reading
 
 MAIN = "main"
 """The tag of the job's own voice, which also speaks what comes before the first tag."""
@@ -19,6 +21,7 @@ _BRACKETS = re.compile(r"\[([^\[\]]{1,80})\]")
 _NAME = re.compile(r"\w(?:[\w .'-]*[\w.])?")
 _PAUSE = re.compile(r"pause\s*[:\uff1a=\s]\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)", re.IGNORECASE)
 _LIKE_A_PAUSE = re.compile(r"pause\b.*|([a-z]+)\s*[:\uff1a=\s]\s*[-+]?[\d.,]+\s*[a-z]*", re.IGNORECASE)
+_HIDDEN = ("\ue000", "\ue001")  # in place of a tag's brackets
 _WORDS_FOR_PAUSE = ("pause", "break", "silence", "wait", "delay")
 
 
@@ -91,6 +94,17 @@ def read_script(text: str, voices: Collection[str] | None) -> Script:
     return Script(tuple(turns), pause or 0.0)
 
 
+def without_markup(text: str, voices: Collection[str] | None) -> Reading:
+    """``plain_text``, to which tags beside each other are no link."""
+    hidden = list(text)
+    for found in _BRACKETS.finditer(text):
+        if _known_tag(found[1].strip(), voices) is not None:
+            hidden[found.start()], hidden[found.end() - 1] = _HIDDEN
+    shown = str.maketrans(dict(zip(_HIDDEN, "[]", strict=True)))
+    stripped = plain_text("".join(hidden))
+    return Reading(text, (Edit(edit.start, edit.end, edit.spoken.translate(shown)) for edit in stripped.edits))
+
+
 def _pieces(text: str, voices: Collection[str] | None) -> Iterator[tuple[int, int, str | float | None]]:
     """The stretches of ``text`` and the tags between them: ``(start, end, voice, seconds of a pause, or None for text)``."""
     at = 0
@@ -103,15 +117,21 @@ def _pieces(text: str, voices: Collection[str] | None) -> Iterator[tuple[int, in
     yield at, len(text), None
 
 
-def _tag(inside: str, voices: Collection[str] | None) -> str | float | None:
-    """A voice's name, a pause in seconds, or ``None`` for brackets that are text."""
+def _known_tag(inside: str, voices: Collection[str] | None) -> str | float | None:
+    """A voice's name, a pause in seconds, or ``None``."""
     if inside == MAIN or inside in (voices or ()):
         return inside
     if pause := _PAUSE.fullmatch(inside):
         seconds = float(pause[1]) / (1000 if pause[2].lower() == "ms" else 1)
-        if seconds <= MAX_PAUSE_SECONDS:
-            return seconds
-    if pause or _looks_like_pause(inside):
+        return seconds if seconds <= MAX_PAUSE_SECONDS else None
+    return None
+
+
+def _tag(inside: str, voices: Collection[str] | None) -> str | float | None:
+    """The same, where ``None`` stands for text alone."""
+    if (known := _known_tag(inside, voices)) is not None:
+        return known
+    if _looks_like_pause(inside):
         raise TagError(f"has [{inside}], which is no pause", _PAUSE_ALLOWED)
     if inside.lower() == MAIN or (voices is not None and _may_be_name(inside)):
         names = {name.lower(): f"[{name}]" for name in (MAIN, *(voices or ()))}

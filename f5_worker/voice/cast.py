@@ -1,8 +1,7 @@
 """Everybody who speaks in a job: its own voice, and those of ``voices``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 from f5_worker.errors import WorkerError
 from f5_worker.job.context import Job
@@ -31,11 +30,19 @@ def obtain_cast(request: TtsRequest, job: Job, cache: ReferenceCache, main: Refe
     for name, voice in (request.voices or {}).items():
         job.stop.check()
         with of_voice(name):
-            reference = obtain_reference(voice, job, cache)
-        cast[name] = replace(reference, warnings=tuple(f"{_part(name)}: {warning}" for warning in reference.warnings))
+            cast[name] = obtain_reference(voice, job, cache)
         if name not in speakers:
             job.warnings.append(f"{_part(name)} says nothing: text has no turn marked [{name}].")
     return cast
+
+
+def warnings_of(cast: Mapping[str, Reference]) -> list[str]:
+    """The warnings about all references; those about one of ``voices`` name it."""
+    return [
+        warning if name == MAIN else f"{_part(name)}: {warning}"
+        for name, reference in cast.items()
+        for warning in reference.warnings
+    ]
 
 
 @contextmanager

@@ -94,8 +94,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_private() -> None:
     [
         ("[Bob] Hi.", {"Anna": ANNA}, "text has [Bob], which is no voice of this job; use [main], [Anna], [pause:0.5s] or "),
         ("Hi [pause].", None, "text has [pause], which is no pause; use [pause:0.5s] or [pause:500ms], from 0 to 10 s."),
-        ("[pause:1s] [main] ...", None, "text has nothing that can be spoken but tags"),
-        ("[pause:1s]", None, "text has nothing that can be spoken but tags"),
+        ("[pause:1s] [main] ...", None, "text has nothing that can be spoken; send a letter or a digit that is neither"),
+        ("[pause:1s]", None, "text has nothing that can be spoken; send a letter or a digit that is neither"),
     ],
 )
 def test_a_text_that_its_tags_spoil(text: str, voices: object, sentence: str) -> None:
