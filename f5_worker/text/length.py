@@ -34,6 +34,8 @@ def speech_units(text: str) -> int:
     (``infer_batch_process``); a symbol counts like a byte of the script before it, or behind it at the start. It grows with the
     text.
     """
+    if text.isascii():
+        return len(text) * _BYTE_WORTH[0][1]
     units = pending = 0
     worth = None
     for character in text.translate(_SAME_TOKENS):

@@ -18,7 +18,7 @@ _LINE = re.compile(
     rf"(?P<wide>{_WIDE_NUMBER}) ?(?=[{WIDE}]))?"
     r"(?P<rest>[^\n]*)(?:\n|\Z)"
 )
-_BLANKS = re.compile(r"(?<=\s)\s+")
+_BLANKS = re.compile(r"\A\s+|(?<=\s)\s+|\s+\Z")
 _RULE = r"[-=_*#~+‐‑‒–—―•·‧∙◦※⁂\u2500-\u25ff★☆❖✦✧]"
 _RULER = re.compile(rf"(?<!\S)(?:(?P<spaced>{_RULE}{{1,3}}(?: {_RULE}{{1,3}}){{2,}})|{_RULE}{{3,}})(?!\S)")
 _INLINE_NUMBER = re.compile(r"(?<!\S)\(?(\d{1,2})[.)] (?=[^\W\d_])")
@@ -113,6 +113,8 @@ def _edits(spoken: str, lines: list[_Line]) -> Iterator[Edit]:
             yield Edit(line.start, line.body, "")
         elif item and line.number and spoken[line.body - 1].isspace():
             yield Edit(line.start, line.body, f"{line.number} ")
+        elif line.body > line.start and spoken[line.body - 1] == "\n":
+            yield Edit(line.body - 1, line.body, " ")
         yield from _inline_numbers(spoken, line.body if item else line.start, line.end)
         previous = line
 

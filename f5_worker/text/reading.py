@@ -47,22 +47,20 @@ class Reading:
 
     def may_cut_spoken(self, at: int) -> bool:
         """Whether no edit reaches over ``spoken[at]``."""
-        count = bisect_left(self._starts, at)
-        return count == 0 or at >= self._starts[count - 1] + len(self.edits[count - 1].spoken)
+        return at >= self._end(bisect_left(self._starts, at))
 
     def part(self, start: int, end: int) -> "Reading":
-        """What stands for ``spoken[start:end]``, both of which ``may_cut_spoken``.
+        """What stands for ``spoken[start:end]``.
 
-        What is dropped at an edge goes along, but after a part that has no white space behind it, it belongs to that one.
+        What is dropped at such a place belongs to the part before it, but behind white space to the one after it. An edit that
+        reaches over a place counts where it begins; the rest of it is spoken for no text.
         """
-        first, last = bisect_left(self._starts, start), bisect_right(self._starts, end)
-        if start and not self.spoken[start - 1].isspace():
-            while first < last and self._starts[first] == start and not self.edits[first].spoken:
-                first += 1
-        while last > first and self._starts[last - 1] + len(self.edits[last - 1].spoken) > end:
-            last -= 1
+        first, last = self._count(start), self._count(end)
         low, high = self._place(first, start), self._place(last, end)
-        return Reading(self.text[low:high], (Edit(e.start - low, e.end - low, e.spoken) for e in self.edits[first:last]))
+        rest = self.spoken[start : min(end, self._end(first))]
+        inside = zip(self.edits[first:last], self._starts[first:last], strict=True)
+        edits = [Edit(edit.start - low, edit.end - low, edit.spoken[: end - at]) for edit, at in inside]
+        return Reading(self.text[low:high], [Edit(0, 0, rest), *edits] if rest else edits)
 
     def then(self, edits: Iterable[Edit]) -> "Reading":
         """This reading with further edits, whose places are those of ``spoken``; those that overlap become one."""
@@ -91,6 +89,16 @@ class Reading:
             close()
         return Reading(self.text, merged)
 
+    def _count(self, at: int) -> int:
+        """How many edits belong before ``spoken[at]``."""
+        if at == 0:
+            return 0
+        count = bisect_left(self._starts, at)
+        if at == len(self.spoken) or not self.spoken[at - 1].isspace():
+            while count < len(self.edits) and self._starts[count] == at and not self.edits[count].spoken:
+                count += 1
+        return count
+
     def _before(self, at: int) -> int:
         """How many edits start before ``at``."""
         return bisect_right(self.edits, at - 1, key=lambda edit: edit.start)
@@ -102,9 +110,10 @@ class Reading:
         edit, start = self.edits[count - 1], self._starts[count - 1]
         return start + len(edit.spoken) + max(0, at - edit.end)
 
+    def _end(self, count: int) -> int:
+        """Where the edit before number ``count`` ends in the reading."""
+        return self._starts[count - 1] + len(self.edits[count - 1].spoken) if count else 0
+
     def _place(self, count: int, at: int) -> int:
-        """The place in ``text`` of ``spoken[at]``, which lies between the edits before and after the number ``count``."""
-        if count == 0:
-            return at
-        edit, start = self.edits[count - 1], self._starts[count - 1]
-        return edit.end + at - start - len(edit.spoken)
+        """The place in ``text`` of ``spoken[at]``, between the edits before and after number ``count``."""
+        return self.edits[count - 1].end + max(0, at - self._end(count)) if count else at

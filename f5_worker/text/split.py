@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from f5_worker.errors import InputError
 from f5_worker.text.breaks import Break, Piece, cut_at_breaks
 from f5_worker.text.clean import is_speakable
-from f5_worker.text.reading import Reading
+from f5_worker.text.reading import Edit, Reading
 
 # In units of the shape cost, which is 1 for an empty chunk and 0 for a full one: a chunk is rather left half empty than ended
 # inside a clause, but a sentence is rather cut than a tiny chunk left.
@@ -43,7 +43,17 @@ def split_reading(reading: Reading, seconds: Callable[[str], float], max_seconds
         return [reading]
     capacity = max(1.0, len(text.encode()) * max_seconds / (whole or 1.0))
     pieces = _merge_small(text, _uncut(reading, cut_at_breaks(text, open_from=capacity / 8)), capacity / _BREAKS_PER_CHUNK)
-    return [reading.part(start, end) for start, end in _cheapest(text, list(pieces), seconds, max_seconds, capacity)]
+    chunks = _cheapest(text, list(pieces), seconds, max_seconds, capacity)
+    starts = [start for start, _ in chunks[1:]]
+    return [_chunk(reading, start, end, after) for (start, end), after in zip(chunks, [*starts, len(text)], strict=True)]
+
+
+def _chunk(reading: Reading, start: int, end: int, following: int) -> Reading:
+    """What stands for ``spoken[start:end]``, and what is not spoken of the text before that of ``spoken[following]``."""
+    part, longer = reading.part(start, end), reading.part(start, following)
+    if longer.text.rstrip() == part.text:
+        return part
+    return longer.then([Edit(end - start, following - start, "")])
 
 
 def _cheapest(
@@ -104,13 +114,15 @@ def _cheapest(
 
 
 def _uncut(reading: Reading, pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Join pieces until there is an end that no edit reaches over."""
-    start: int | None = None
+    """Join pieces between which no cut is possible, because an edit reaches over it."""
+    held: Piece | None = None
     for piece in pieces:
-        start = piece.start if start is None else start
-        if reading.may_cut_spoken(piece.end):
-            yield Piece(start, piece.end, piece.after)
-            start = None
+        if held and reading.may_cut_spoken(held.end) and reading.may_cut_spoken(piece.start):
+            yield held
+            held = None
+        held = Piece(held.start if held else piece.start, piece.end, piece.after)
+    if held:
+        yield held
 
 
 def _merge_small(text: str, pieces: Iterator[Piece], size: float) -> Iterator[Piece]:
