@@ -18,6 +18,7 @@ MAX_SILENCE_SECONDS = 600.0
 
 _PAUSE_ALLOWED = f"[pause:0.5s] or [pause:500ms], from 0 to {MAX_PAUSE_SECONDS:g} s"
 _BRACKETS = re.compile(r"\[([^\[\]]{1,80})\]")
+_COLON = re.compile("[^\\S\n]?[:\uff1a]")  # scripts have it behind a name
 _NAME = re.compile(r"\w(?:[\w .'-]*[\w.])?")
 _PAUSE = re.compile(r"pause\s*[:\uff1a=\s]\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)", re.IGNORECASE)
 _LIKE_A_PAUSE = re.compile(r"pause\b.*|([a-z]+)\s*[:\uff1a=\s]\s*[-+]?[\d.,]+\s*[a-z]*", re.IGNORECASE)
@@ -112,8 +113,10 @@ def _pieces(text: str, voices: Collection[str] | None) -> Iterator[tuple[int, in
         tag = _tag(found[1].strip(), voices)
         if tag is not None:
             yield at, found.start(), None
-            yield found.start(), found.end(), tag
             at = found.end()
+            if isinstance(tag, str) and (colon := _COLON.match(text, at)):
+                at = colon.end()
+            yield found.start(), at, tag
     yield at, len(text), None
 
 
