@@ -15,7 +15,6 @@ MAX_NAME_CHARS = 40
 MAX_PAUSE_SECONDS = 10.0
 MAX_SILENCE_SECONDS = 600.0
 
-
 _PAUSE_ALLOWED = f"[pause:0.5s] or [pause:500ms], from 0 to {MAX_PAUSE_SECONDS:g} s"
 _BRACKETS = re.compile(r"\[([^\[\]]{1,80})\]")
 _COLON = re.compile("[^\\S\n]?[:\uff1a]")  # scripts have it behind a name
