@@ -204,7 +204,7 @@ FAILURES: dict[str, tuple[Callable[[S3Server], AbstractContextManager[str]], dic
     ),
     "wrong key": (lambda server: at(server.endpoint), {"access_key_id": "NOTTHEKEYOFTHISONE"}, "refuses the credentials"),
     "no bucket": (lambda server: at(server.endpoint), {"bucket": "not-there"}, "has no bucket 'not-there'"),
-    "dies in mid-upload": (lambda server: cutting_proxy(server.port, sent=50_000), {}, "broke off"),
+    "dies in mid-upload": (lambda server: cutting_proxy(server.port, sent=20_000), {}, "broke off"),
 }
 
 
@@ -231,7 +231,7 @@ def test_an_upload_that_fails_does_not_lose_the_speech(on_runpod: FreshWorker, f
 
 
 def test_an_upload_that_breaks_off_once_is_done_again(on_runpod: FreshWorker, s3_server: S3Server, s3_config: S3Config) -> None:
-    with cutting_proxy(s3_server.port, sent=50_000, times=1) as endpoint:
+    with cutting_proxy(s3_server.port, sent=20_000, times=1) as endpoint:
         on_runpod.use_s3(s3_server.config(endpoint_url=endpoint, prefix=s3_config.prefix))
         answer = on_runpod.ask(JOB)
         assert len(answer["warnings"]) == 1  # of the smoke model
