@@ -238,6 +238,16 @@ def test_a_voice_from_anywhere_is_transcribed_and_spoken_with(endpoint: Endpoint
     assert verdict.rate < CLEARLY, str(verdict)
 
 
+def test_a_turns_voice_is_transcribed_as_well(endpoint: Endpoint, judge: Judge) -> None:
+    clip = builtin_voice()
+    nature = {"ref_audio_base64": base64_of(clip.data)}
+    answer = endpoint.ask({"text": f"[nature] {SENTENCE}", "voices": {"nature": nature}, **SETTINGS})
+    assert compare(str(clip.ref_text), answer["references"]["nature"]["ref_text"]).errors == 0
+    spoken = sound(answer)
+    verdict = compare(SENTENCE, judge.hear(spoken.samples, spoken.rate))
+    assert verdict.rate < CLEARLY, str(verdict)
+
+
 def test_the_judge_hears_the_example_clip_and_not_another_text(judge: Judge, tmp_path: Path) -> None:
     clip = builtin_voice()
     (tmp_path / "clip.wav").write_bytes(clip.data)
