@@ -17,7 +17,7 @@
     │   └── DriverTooOldError
     ├── SynthesisError                         the worker
     │   └── CudaBrokenError
-    ├── StorageError                           S3
+    ├── StorageError                           S3, or the network volume
     │   ├── StorageNotConfiguredError
     │   ├── StorageNotFoundError
     │   │   └── BucketNotFoundError
@@ -58,6 +58,12 @@ class WorkerError(Exception):
     def advise(self, sentence: str) -> Self:
         """This error, with one more sentence after its message: a way out that only the caller knows."""
         return self._say(f"{self.message} {sentence}")
+
+    def within(self, part: str) -> Self:
+        """This error, of a part of the job (``voices.Anna``): its field lies in there, and the message says so."""
+        field = self.details.get("field")
+        self.details = {**self.details, "field": f"{part}.{field}" if field else part}
+        return self._say(within(part, field, self.message))
 
     def with_details(self, **details: Any) -> Self:
         """This error, with those ``details`` that it does not have yet."""
@@ -153,15 +159,15 @@ class CudaBrokenError(SynthesisError):
 
 
 class StorageError(WorkerError):
-    """An S3 call failed."""
+    """A call to S3 failed, or the network volume did."""
 
 
 class StorageNotConfiguredError(StorageError):
-    """No bucket or no credentials are configured."""
+    """There is no bucket, no credentials for it, or no other place for what is to be stored."""
 
 
 class StorageNotFoundError(StorageError):
-    """The key or the bucket does not exist."""
+    """The key, the file or the bucket does not exist."""
 
 
 class BucketNotFoundError(StorageNotFoundError):
@@ -177,7 +183,7 @@ class StorageTooLargeError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """S3 refused the key, the signature or the permission."""
+    """S3 refused the key, the signature or the permission; or the network volume cannot be written."""
 
 
 class StorageUnreachableError(StorageError):
@@ -194,6 +200,13 @@ class AnswerTooLargeError(DeliveryError):
 
 class JobStopped(Exception):  # noqa: N818 - nobody failed
     """The caller stopped this job; its work ends at the next ODE step or chunk."""
+
+
+def within(part: str, field: str | None, sentence: str) -> str:
+    """``sentence``, said of a ``field`` that lies in a part of the job (``voices.Anna``; empty: in the job itself)."""
+    if not part:
+        return sentence
+    return f"{part}.{sentence}" if field and sentence.startswith(field) else f"{part}: {sentence}"
 
 
 def brief(error: BaseException) -> str:

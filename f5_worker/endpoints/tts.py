@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,20 +20,22 @@ from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
+from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import SpeechOptions, plan_chunks, planned_seconds
-from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
+from f5_worker.text.vocabulary import Vocabulary
+from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
-from f5_worker.voice.source import obtain_reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
-    """Speech, the seed it was made with, the reference that was really used, and how it is to be written."""
+    """Speech, the seed it was made with, the references that were really used, by the names of their voices, and the file's form."""
 
     speech: Speech
     seed: int
-    reference: Reference
+    references: Mapping[str, Reference]
     output_format: str
     result_rate: int
 
@@ -48,13 +50,13 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     resources.model.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id = platform_result_id(job.id) if job.id and job.settings.on_runpod else str(uuid.uuid4())
     with job.stages("reference"):
-        reference = obtain_reference(request, job, resources.references)
+        cast = obtain_cast(request, job, resources.references)
     if (answer := answer_in_time(made_before)) is not None:
         log.info("This job was made before: it is answered from what was made")
         yield answer
         return
     with job_folders() as folders:
-        spoken = speak(request, reference, job, resources)
+        spoken = speak(request, cast, job, resources)
         path = write(spoken, folders, job)
         with job.stages("upload"):
             delivered = deliver(
@@ -70,42 +72,50 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         **_about_speech(request, spoken, job),
         **delivered.answer(),
         "output_format": delivered.format,
-        "sample_rate": spoken.result_rate
-        if delivered.format == spoken.output_format
-        else FORMATS[delivered.format].sample_rate,
+        "sample_rate": spoken.rate_of(delivered.format),
         "status": "completed",
         "job_id": result_id,
-        "warnings": [*spoken.reference.warnings, *job.warnings, *delivered.warnings],
+        "warnings": [*warnings_of(spoken.references), *job.warnings, *delivered.warnings],
     }
     resources.records.keep(job, answer)
     yield answer
 
 
-def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resources) -> Spoken:
-    """Transcribe the reference if need be, plan, load the model if need be, and synthesise.
+def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources) -> Spoken:
+    """Load the model if need be, see that it can read the text, transcribe references if need be, plan, and synthesise.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
-    with job.stages("reference"):
-        if reference.ref_text is None:
-            reference = resources.scheduler.run(
-                partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
-            )
-        options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(request.text, reference, options)
-        output_format = _format_that_fits(planned_seconds(plan), request, job)
-    job.stop.check()
     with job.stages("model_load"):
         model = resources.model.get()
     if model.warning:
         job.warnings.append(model.warning)
+    lines, warnings = read_text(request, model.vocabulary)
+    job.warnings.extend(warnings)
+    speakers = {line.voice for line in lines}
+    job.stop.check()
+    with job.stages("reference"):
+        references = {name: _readable(name, cast[name], model.vocabulary, job, resources) for name in cast if name in speakers}
+        options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
+        plan = plan_chunks(passages(lines, references, request), options)
+        output_format = _format_that_fits(planned_seconds(plan), request, job)
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
     result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
-    return Spoken(speech, options.seed, reference, output_format, result_rate)
+    return Spoken(speech, options.seed, references, output_format, result_rate)
+
+
+def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job, resources: Resources) -> Reference:
+    """The reference of a voice, with a transcript in the model's symbols."""
+    with of_voice(name):
+        if reference.ref_text is None:
+            reference = resources.scheduler.run(
+                partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
+            )
+        return read_ref_text(reference, vocabulary)
 
 
 def _format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
@@ -167,19 +177,38 @@ def write(spoken: Spoken, folders: Sequence[Path], job: Job) -> Path:
 
 def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, Any]:
     """The answer's fields about the speech itself; those about the file come from its delivery."""
-    speech, reference = spoken.speech, spoken.reference
+    speech = spoken.speech
+    references = {name: _about_reference(reference) for name, reference in spoken.references.items()}
     timings = job.stages.rounded(JOB_STAGES)
     log.info(f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, in {in_words(timings)}")
     return {
         "text": request.text,
         "duration": round(speech.duration, 6),
         "seed": spoken.seed,
-        "reference": {
-            "voice": reference.voice,
-            "duration": round(reference.duration, 3),
-            "clipped": reference.clipped,
-            "ref_text": (reference.ref_text or "").strip(),
-        },
-        "chunks": [{"text": chunk.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)} for chunk in speech.chunks],
+        "reference": next(iter(references.values())),
+        **({"references": references} if request.voices else {}),
+        "chunks": [_about_chunk(chunk) for chunk in speech.chunks],
         "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
     }
+
+
+def _about_reference(reference: Reference) -> dict[str, Any]:
+    return {
+        "voice": reference.voice,
+        "duration": round(reference.duration, 3),
+        "clipped": reference.clipped,
+        "ref_text": (reference.ref_text or "").strip(),
+    }
+
+
+def _about_chunk(chunk: SpokenChunk) -> dict[str, Any]:
+    """Its words and times, and what is not so for every chunk."""
+    plan = chunk.plan
+    about: dict[str, Any] = {"text": plan.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)}
+    if plan.spoken != plan.text:
+        about["spoken_text"] = plan.spoken
+    if plan.paragraph:
+        about["paragraph"] = True
+    if plan.voice is not None:
+        about["voice"] = plan.voice
+    return about

@@ -58,8 +58,11 @@ from f5_worker.job.fields import (
 )
 from f5_worker.job.forms import present
 from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error
+from f5_worker.job.voices import VOICES_ALLOWED, VoiceInput, checked_script, checked_voices
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, split_bucket_url
 from f5_worker.settings import Settings
+from f5_worker.text.reading import Reading
+from f5_worker.text.tags import Script, read_script, without_markup
 
 _OLD_ENDPOINTS = {"status": "health"}
 
@@ -81,6 +84,7 @@ class TtsRequest(Checked):
     ref_text: Transcript = Field(
         None, repr=False, description=f"the transcript of the reference clip, at most {MAX_REF_TEXT_CHARS:,} characters"
     )
+    voices: dict[str, VoiceInput] | None = Field(None, repr=False, description=VOICES_ALLOWED)
     speed: float = Field(1.0, ge=0.25, le=4)
     seed: Seed = None
     nfe_step: int = Field(32, ge=1, le=64)
@@ -91,6 +95,8 @@ class TtsRequest(Checked):
     cross_fade_duration: float = Field(0.15, ge=0, le=2)
     fix_duration: float | None = Field(None, gt=0, le=30)
     remove_silence: bool = False
+    paragraph_pause: float = Field(0.5, ge=0, le=5)
+    plain_text: bool = False
     output_format: Annotated[OutputFormat, AnyFormat] = "wav"
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
     return_word_timings: Annotated[bool, NotYetTrue] = False
@@ -115,20 +121,25 @@ class TtsRequest(Checked):
             raise field_error("sample_rate", sentence, allowed)
         return self
 
+    @model_validator(mode="after")
+    def _known_tags(self) -> Self:
+        checked_script(self.reading.spoken, self.voices)
+        return self
+
     @property
     def result_rate(self) -> int:
         """The sample rate of the result in Hz: as asked for, else its format's."""
         return self.sample_rate or FORMATS[self.output_format].sample_rate
 
     @property
-    def voice_url(self) -> str | None:
-        """``local_voice`` where it is a URL."""
-        return self.local_voice if self.local_voice and "://" in self.local_voice else None
+    def reading(self) -> Reading:
+        """``text`` with its tags, and without its markup where ``plain_text`` says so."""
+        return without_markup(self.text, self.voices) if self.plain_text else Reading(self.text)
 
     @property
-    def voice_name(self) -> str | None:
-        """``local_voice`` where it is the name of a stored voice."""
-        return None if self.voice_url else self.local_voice
+    def script(self) -> Script:
+        """Who speaks which part of ``reading.spoken``, and where it pauses."""
+        return read_script(self.reading.spoken, self.voices)
 
 
 class UploadRequest(Checked):
@@ -271,7 +282,13 @@ def _request(raw: object, settings: Settings) -> Request | list[Problem]:
     others = {name: model.model_fields for name, model in _MODELS.items()}
     if "endpoint" in raw:
         raw["endpoint"] = endpoint
-    return checked(_MODELS[endpoint], raw, settings, endpoint, others)
+    problems: list[Problem] = []
+    if endpoint == "tts" and isinstance(sent_voices := raw.get("voices"), Mapping):
+        raw["voices"] = checked_voices(sent_voices, settings)
+        if isinstance(raw["voices"], list):
+            problems = raw.pop("voices")
+    request = checked(_MODELS[endpoint], raw, settings, endpoint, others)
+    return problems + (request if isinstance(request, list) else []) or request
 
 
 def _s3(raw: object, settings: Settings) -> S3Config | list[Problem] | None:

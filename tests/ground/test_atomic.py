@@ -39,3 +39,14 @@ def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
         _write(tmp_path / "file" / "inner", b"data")
+
+
+def test_without_overwriting_a_file_that_is_there_stays(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    for data in (b"first", b"second"):
+        try:
+            with replace_atomically(target, overwrite=False) as part:
+                part.write_bytes(data)
+        except FileExistsError:
+            assert data == b"second"
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"first"]

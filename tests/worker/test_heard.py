@@ -167,6 +167,24 @@ def test_every_format_is_understood(
     assert verdict.rate < CLEARLY, str(verdict)
 
 
+def test_two_voices_and_a_pause_are_heard_in_their_order(local_api: ServedApi, local_folder: Path, judge: Judge) -> None:
+    """The demo model has one voice, whatever the clip; what is heard is who says which words, and when."""
+    clip = builtin_voice()
+    anna = {"ref_audio_base64": base64_of(clip.data), "ref_text": clip.ref_text}
+    turns = [f"{TALE.split('. ')[number]}." for number in (0, 2, 6)]
+    text = f"{turns[0]} [anna] {turns[1]} [pause:1.5s] [main] {turns[2]}"
+    answer = local_api.runsync({"text": text, "voices": {"anna": anna}, **SETTINGS})["output"]
+    chunks, spoken = answer["chunks"], sound(answer, local_folder)
+    assert [(chunk["voice"], chunk["text"]) for chunk in chunks] == list(zip(("main", "anna", "main"), turns, strict=True))
+    heard = judge.hear(spoken.samples, spoken.rate)
+    assert chunk_faults(turns, heard) == []
+    verdict = compare(" ".join(turns), heard)
+    assert verdict.rate < CLEARLY, str(verdict)
+    first, last = round(chunks[1]["end"] * spoken.rate), round(chunks[2]["start"] * spoken.rate)
+    assert last - first == 1.5 * spoken.rate
+    assert not spoken.samples[first:last].any()
+
+
 # The other front doors
 
 
@@ -222,6 +240,16 @@ def test_a_voice_from_anywhere_is_transcribed_and_spoken_with(endpoint: Endpoint
     }[source]
     answer = endpoint.ask({"text": SENTENCE, **reference, **SETTINGS})
     assert compare(str(clip.ref_text), answer["reference"]["ref_text"]).errors == 0
+    spoken = sound(answer)
+    verdict = compare(SENTENCE, judge.hear(spoken.samples, spoken.rate))
+    assert verdict.rate < CLEARLY, str(verdict)
+
+
+def test_a_turns_voice_is_transcribed_as_well(endpoint: Endpoint, judge: Judge) -> None:
+    clip = builtin_voice()
+    nature = {"ref_audio_base64": base64_of(clip.data)}
+    answer = endpoint.ask({"text": f"[nature] {SENTENCE}", "voices": {"nature": nature}, **SETTINGS})
+    assert compare(str(clip.ref_text), answer["references"]["nature"]["ref_text"]).errors == 0
     spoken = sound(answer)
     verdict = compare(SENTENCE, judge.hear(spoken.samples, spoken.rate))
     assert verdict.rate < CLEARLY, str(verdict)
