@@ -14,7 +14,7 @@ _RUN = re.compile(r"\S+")
 SENTENCE_MARKS = "。！？｡．‼⁇⁈⁉؟۔।॥።။។།"
 CLAUSE_MARKS = "，、；：､،؛፣၊…—―"
 CLOSERS = "\"'”’»›)]}」』）】》〉〕｝＂＇"
-_OPENERS = "\"'“‘„‚«‹([{「『（【《〈〔｛＂＇¿¡"
+OPENERS = "\"'“‘„‚«‹([{「『（【《〈〔｛＂＇¿¡"
 _WIDE = r"\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 # Marks that need no white space after them: those of scripts without it, and ASCII ones in the midst of CJK.
 _INNER_MARKS = re.compile(
@@ -79,11 +79,11 @@ def cut_at_breaks(text: str, open_from: float) -> Iterator[Piece]:
 def _after_word(word: str, following: str) -> Break:
     """How well a chunk can end between two words."""
     core = word.rstrip(CLOSERS + "“‘")  # the last two close quotes in German
-    mid_sentence = following.lstrip(_OPENERS)[:1].islower()
+    mid_sentence = following.lstrip(OPENERS)[:1].islower()
     if core.endswith(("..", "…", "!", "?", *SENTENCE_MARKS)):
         return Break.CLAUSE if mid_sentence else Break.SENTENCE
     if core.endswith("."):
-        name = core.lstrip(_OPENERS)[:-1].lower()
+        name = core.lstrip(OPENERS)[:-1].lower()
         if _NEVER_LAST.fullmatch(name) or (len(name) == 1 and name.isalpha() and name != "i"):
             return Break.CHARACTER  # a title stays with its name
         if _SELDOM_LAST.fullmatch(name):
@@ -97,7 +97,7 @@ def _after_word(word: str, following: str) -> Break:
 def _inside(text: str, at: int) -> Break:
     """How well a word can be cut before ``text[at]``."""
     before, after = text[at - 1], text[at]
-    if not after.isalnum() or before in _OPENERS:
+    if not after.isalnum() or before in OPENERS:
         return Break.WORD
     if not before.isalnum():
         return Break.WORD if before == "." or after.isdigit() else Break.CHARACTER

@@ -3,10 +3,11 @@
 # ruff: noqa: RUF001 - the marks of other scripts are meant
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from f5_worker.text.breaks import CLAUSE_MARKS, CLOSERS, SENTENCE_MARKS
+from f5_worker.text.breaks import CLAUSE_MARKS, CLOSERS, OPENERS, SENTENCE_MARKS
 from f5_worker.text.clean import NO_BREAK, WIDE, is_speakable
 from f5_worker.text.reading import Edit, Reading
 
@@ -24,7 +25,7 @@ _RULER = re.compile(rf"(?<!\S)(?:(?P<spaced>{_RULE}{{1,3}}(?: {_RULE}{{1,3}}){{2
 _INLINE_NUMBER = re.compile(r"(?<!\S)\(?(\d{1,2})[.)] (?=[^\W\d_])")
 _ENDED = (".", "!", "?", ":", ";", ",", "-", "–", "/", *SENTENCE_MARKS, *CLAUSE_MARKS)
 _RAGGED = 0.85  # of a paragraph's width: lines that were wrapped by hand leave more room than the next word needs
-_NARROWEST_WRAP = 40  # characters; nobody wraps prose in narrower lines, but headings, verses and lists have them
+_NARROWEST_WRAP = 40  # columns; prose is seldom wrapped in narrower lines, but headings, verses and lists have them
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ def _is_ruler(spoken: str, ruler: re.Match[str], start: int, end: int) -> bool:
 
 
 def _edits(spoken: str, lines: list[_Line]) -> Iterator[Edit]:
-    width = max(line.end - line.start for line in lines)
+    width = max(_columns(spoken[line.start : line.end]) for line in lines)
+    if width < _NARROWEST_WRAP and not any(_goes_on(spoken, line) for line in lines[1:] if line.body == line.start):
+        width = 0
     previous: _Line | None = None
     for line in lines:
         item = (line.bullet or line.number is not None) and (previous is None or _is_item(spoken, line, previous, lines))
@@ -133,13 +136,19 @@ def _is_item(spoken: str, line: _Line, previous: _Line, lines: list[_Line]) -> b
 
 
 def _ends(spoken: str, line: _Line, following: _Line, width: int) -> bool:
-    """Whether a line was ended by whoever wrote it, not by a wrap at ``width`` characters."""
+    """Whether a line was ended by whoever wrote it, not by a wrap at ``width`` columns (0 where nothing is wrapped)."""
+    if _goes_on(spoken, following) or NO_BREAK.match(spoken, line.end):
+        return False
     word = spoken[following.start : following.end].split()[0]
-    if word.lstrip("\"'“‘(").startswith(tuple("abcdefghijklmnopqrstuvwxyz")) or word[0].islower():
-        return False
-    if NO_BREAK.match(spoken, line.end):
-        return False
-    return width < _NARROWEST_WRAP or line.end - line.start + 1 + len(word) <= _RAGGED * width
+    return _columns(spoken[line.start : line.end]) + 1 + _columns(word) <= _RAGGED * width or not width
+
+
+def _goes_on(spoken: str, line: _Line) -> bool:
+    return spoken[line.start : line.end].lstrip(OPENERS)[:1].islower()
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _full_stop(spoken: str, line: _Line) -> Iterator[Edit]:
