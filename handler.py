@@ -217,7 +217,11 @@ def main() -> None:
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
-    sdk.runpod.serverless.start({"handler": handler})
+    try:
+        sdk.runpod.serverless.start({"handler": handler})
+    finally:
+        if resources.standing_in and (model := resources.stand_in.value) is not None:
+            log.warn(str(model.warning))  # what the SDK writes at the end of a local run would hide it
 
 
 if __name__ == "__main__":

@@ -12,29 +12,31 @@ from f5_worker import log
 from f5_worker.audio.codec import encode_audio
 from f5_worker.delivery.deliver import deliver
 from f5_worker.delivery.workspace import job_folders
-from f5_worker.errors import DeliveryError
+from f5_worker.errors import DeliveryError, HubUnreachableError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
+from f5_worker.model.load import LoadedModel
 from f5_worker.resources import Resources
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.reference import Reference
-from f5_worker.voice.source import obtain_reference
+from f5_worker.voice.source import builtin_reference, obtain_reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
-    """Speech, the seed it was made with, and the reference that was really used."""
+    """Speech, the seed it was made with, and the model and the reference that were really used."""
 
     speech: Speech
     seed: int
+    model: LoadedModel
     reference: Reference
 
 
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
     """The parts of the answer, of which the last is the whole."""
-    resources.model.raise_remembered()  # before a reference is fetched and transcribed in vain
+    resources.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id = str(uuid.uuid4())
     with job.stages("reference"):
         reference = obtain_reference(request, job, resources.references)
@@ -43,9 +45,12 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         path = write(spoken, request.output_format, folders, job)
         with job.stages("upload"):
             delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
+    about = _about_speech(request, spoken, job)
+    if spoken.model.stands_in_for:
+        log.warn(str(spoken.model.warning))  # last, where it is seen
     yield {
         **delivered.answer(),
-        **_about_speech(request, spoken, job),
+        **about,
         "status": "completed",
         "job_id": result_id,
         "warnings": [*spoken.reference.warnings, *job.warnings, *delivered.warnings],
@@ -59,22 +64,35 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
+    options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
+    unheard: HubUnreachableError | None = None
     with job.stages("reference"):
-        if reference.ref_text is None:
-            reference = resources.scheduler.run(
-                partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
-            )
-        options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(request.text, reference, options)
+        try:
+            if reference.ref_text is None:
+                reference = resources.scheduler.run(
+                    partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
+                )
+            plan = plan_chunks(request.text, reference, options)
+        except HubUnreachableError as error:
+            if not job.settings.demo_stands_in:
+                raise
+            unheard = error
     job.stop.check()
     with job.stages("model_load"):
-        model = resources.model.get()
+        model = resources.speaker()
     if model.warning:
         job.warnings.append(model.warning)
+    if model.stands_in_for:
+        asked, reference = reference, builtin_reference(None, job, resources.references)
+        plan = plan_chunks(request.text, reference, options)
+        if asked.content_id != reference.content_id:
+            job.warnings.append(f"The voice {asked.voice} was not cloned: the demo model speaks in its own voice only.")
+    elif unheard is not None:
+        raise unheard
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
-    return Spoken(speech, options.seed, reference)
+    return Spoken(speech, options.seed, model, reference)
 
 
 def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:

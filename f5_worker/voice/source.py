@@ -33,9 +33,19 @@ def obtain_reference(request: TtsRequest, job: Job, cache: ReferenceCache) -> Re
     elif request.voice_name is not None:
         file = fetch_voice(job.storage(), request.voice_name, limit)
     else:
-        file = builtin_voice()
-        settings = replace(settings, max_reference_bytes=max(limit, len(file.data)))  # the limit is for what callers send
+        return builtin_reference(request.ref_text, job, cache)
     return cache.read(replace(file, ref_text=request.ref_text or file.ref_text), settings)
+
+
+def builtin_reference(ref_text: str | None, job: Job, cache: ReferenceCache) -> Reference:
+    """The built-in voice, whatever limit is set on what callers send.
+
+    Raises:
+        PackageMissingError: a package that holds it, or reads audio, is missing.
+    """
+    file = builtin_voice()
+    settings = replace(job.settings, max_reference_bytes=max(job.settings.max_reference_bytes, len(file.data)))
+    return cache.read(replace(file, ref_text=ref_text or file.ref_text), settings)
 
 
 def read_local_reference(path: Path, ref_text: str | None, job: Job, cache: ReferenceCache) -> Reference:
