@@ -98,14 +98,22 @@ def _download(wanted: _HubFile) -> Path:
     return path
 
 
-def answers(repo: str, path: str) -> bool:
-    """Whether the hub can be reached; the log says why not."""
+def repository(name: str) -> str:
+    """What transformers may be given for the repository ``name``: the name, or its cached folder where the hub does not answer.
+
+    By its name transformers asks the hub for each file anew, also for those that are cached, and waits each time.
+
+    Raises:
+        Exception: the client's own, where nothing is cached.
+    """
     try:
-        _ask(repo, path)
+        _ask(name, "config.json")
     except Exception as error:  # noqa: BLE001 - whatever keeps the client from asking keeps it from downloading too
+        from huggingface_hub import snapshot_download
+
         log.warn(f"The model hub cannot be reached ({type(error).__name__}); only what is cached can be used")
-        return False
-    return True
+        return str(snapshot_download(name, local_files_only=True))
+    return name
 
 
 def _ask(repo: str, path: str) -> None:

@@ -23,6 +23,7 @@ from f5_worker.runtime.packages import missing_package
 _HUB_NOT_FOUND = {"RepositoryNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError", "RevisionNotFoundError"}
 _HUB_NO_ACCESS = {"GatedRepoError", "DisabledRepoError"}
 _HUB_UNREACHABLE = {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "RevisionResolutionError", "FileMetadataError"}
+_HUB_NEVER_ASKED = {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}
 _HTTP_PACKAGES = ("httpx", "httpcore", "httpx2", "httpcore2", "requests", "urllib3")
 _DRIVER_TOO_OLD = ("driver on your system is too old", "forward compatibility was attempted", "insufficient driver")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
@@ -107,9 +108,14 @@ def _explain(error: BaseException, what: str, without_hub: str) -> ModelUnavaila
     if names & _HUB_UNREACHABLE or "ConnectionError" in names:
         return unreachable
     # Between the two: not found in the cache is a kind of the first, and what the hub answers is a kind of HTTP error.
-    if names & _HUB_NOT_FOUND or "HFValidationError" in names:
+    if names & _HUB_NOT_FOUND or _status(error) == 404 or "HFValidationError" in names:
         return CheckpointNotFoundError(
             f"The model hub has no such repository or file for {what}; check its name, and set HF_TOKEN if it is private."
+        )
+    if names & _HUB_NEVER_ASKED:
+        return ModelUnavailableError(
+            f"The model hub cannot be asked for {what}: HF_ENDPOINT is no address of a hub (as https://huggingface.co is), or "
+            "HF_TOKEN has characters that no token has; mend or unset them."
         )
     if packages & set(_HTTP_PACKAGES):
         return unreachable

@@ -76,14 +76,11 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     chatter: Any = transformers.logging
     chatter.set_verbosity_error()
     chatter.disable_progress_bar()
-    # transformers asks the hub for each file anew, also for those that are cached, and waits each time.
-    cached_only = not Path(model_name).is_dir() and not hub.answers(model_name, "config.json")
     return transformers.pipeline(
         "automatic-speech-recognition",
-        model=model_name,
+        model=model_name if Path(model_name).is_dir() else hub.repository(model_name),
         dtype=torch.float16 if half_precision(torch, device) else torch.float32,
         device=device,
-        model_kwargs={"local_files_only": True} if cached_only else None,
     )
 
 
