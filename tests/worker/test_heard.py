@@ -72,6 +72,13 @@ def test_held_out_sentences_are_understood(fresh_worker: FreshWorker, judge: Jud
     assert together.rate < BOUND, f"{together.errors} of {together.count} words are wrong"
 
 
+@pytest.mark.parametrize("text", ["Hello.", "Yes.", "Good day."])
+def test_a_single_word_is_heard_alone(fresh_worker: FreshWorker, judge: Judge, text: str) -> None:
+    fresh_worker.restart(**DEMO)
+    spoken = sound(fresh_worker.ask({"text": text, **SETTINGS}))
+    assert compare(text, judge.hear(spoken.samples, spoken.rate)).errors == 0
+
+
 # A long text, and the local API
 
 
