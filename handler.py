@@ -239,7 +239,11 @@ def main() -> None:
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
-    serve(handler, restart=resources.settings.on_runpod)
+    try:
+        serve(handler, restart=resources.settings.on_runpod)
+    finally:
+        if resources.standing_in and (model := resources.stand_in.value) is not None:
+            log.warn(str(model.warning))  # what the SDK writes at the end of a local run would hide it
     if resources.settings.on_runpod:
         # Every job is answered, but a thread that hangs in an import or a connection would hold the exit up.
         sys.stdout.flush()

@@ -6,11 +6,12 @@ Making it loads nothing and never fails: settings that cannot work are kept as a
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bootstrap.report import Report
 from f5_worker.delivery.records import Records
-from f5_worker.errors import EnvironmentFailedError, PackageMissingError, SettingsError, WorkerError
+from f5_worker.errors import EnvironmentFailedError, HubUnreachableError, PackageMissingError, SettingsError, WorkerError
 from f5_worker.runtime.load_once import LoadOnce
 from f5_worker.runtime.packages import missing_package
 from f5_worker.settings import Settings, load_settings
@@ -35,7 +36,8 @@ class Resources:
         self.scheduler = Scheduler()
         # Settings that cannot work are no failed load: nothing was tried that a later job would have to be spared.
         retry_seconds = 0.0 if self.settings_error else self.settings.model_retry_seconds
-        self.model: LoadOnce[LoadedModel] = LoadOnce(self._load_model, lambda: retry_seconds, clock)
+        self.model: LoadOnce[LoadedModel] = LoadOnce(partial(self._load, stand_in=False), lambda: retry_seconds, clock)
+        self.stand_in: LoadOnce[LoadedModel] = LoadOnce(partial(self._load, stand_in=True), lambda: retry_seconds, clock)
         self._clock = clock
         self._started_at = clock()
         self._transcriber: Transcriber | None = None
@@ -45,6 +47,28 @@ class Resources:
     def uptime(self) -> float:
         """Seconds since the worker started."""
         return self._clock() - self._started_at
+
+    @property
+    def standing_in(self) -> bool:
+        """Whether the demo model speaks, since this local run could not have the configured one from the hub."""
+        return self.settings.demo_stands_in and isinstance(self.model.error, HubUnreachableError)
+
+    def speaker(self) -> "LoadedModel":
+        """The model that speaks: the configured one, tried again after each cool-down; else, where it may, the demo model.
+
+        Raises:
+            WorkerError: neither can be loaded.
+        """
+        try:
+            return self.model.get()
+        except HubUnreachableError:
+            if not self.settings.demo_stands_in:
+                raise
+        return self.stand_in.get()
+
+    def raise_remembered(self) -> None:
+        """Raise the error for which no model will speak before a cool-down is over."""
+        (self.stand_in if self.standing_in else self.model).raise_remembered()
 
     def transcribe(self, samples: "Samples") -> str:
         """What Whisper hears; see ``Transcriber.transcribe``."""
@@ -71,13 +95,13 @@ class Resources:
         kind = EnvironmentFailedError if is_time else PackageMissingError
         return kind(f"{report.reason} {report.mend} Until then, speech is not available: {failure.message}", **failure.details)
 
-    def _load_model(self) -> "LoadedModel":
+    def _load(self, *, stand_in: bool) -> "LoadedModel":
         try:
             if self.settings_error is not None:
                 raise self.settings_error.again()
-            from f5_worker.model.load import load_model
+            from f5_worker.model.load import load_model, load_stand_in
 
-            return load_model(self.settings)
+            return (load_stand_in if stand_in else load_model)(self.settings)
         except (ImportError, PackageMissingError) as error:
             failure: WorkerError = self.package_missing(error)
         except WorkerError as error:

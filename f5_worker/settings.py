@@ -44,6 +44,12 @@ class Settings:
     download_timeout: float = 20.0
     s3: S3Config | None = None
     on_runpod: bool = False
+    on_pod: bool = False
+
+    @property
+    def demo_stands_in(self) -> bool:
+        """Whether the demo model speaks where the hub cannot be reached: on local runs, never on a machine of RunPod's."""
+        return not (self.on_runpod or self.on_pod)
 
 
 class _Reader:
@@ -139,6 +145,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         download_timeout=read.number("DOWNLOAD_TIMEOUT", float, 1, 600, default.download_timeout),
         s3=_s3(read),
         on_runpod=any(name in env for name in ("RUNPOD_WEBHOOK_GET_JOB", "RUNPOD_ENDPOINT_ID", "RUNPOD_REALTIME_PORT")),
+        on_pod="RUNPOD_POD_ID" in env,
     )
     if read.problems:
         raise SettingsError(

@@ -11,7 +11,7 @@ from f5_worker import sdk
 from f5_worker.errors import StorageError, WorkerError
 from f5_worker.job.context import Job
 from f5_worker.job.request import HealthRequest
-from f5_worker.model.files import configuration_doubt
+from f5_worker.model.files import DEMO_MODEL, configuration_doubt
 from f5_worker.resources import Resources
 from f5_worker.runtime.device import NVIDIA_DRIVER
 from f5_worker.settings import Settings
@@ -31,6 +31,8 @@ def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str
         model.update(device=loaded.device, dtype=str(loaded.dtype).removeprefix("torch."))
     if load_error is not None:
         model.update(error=load_error.message, retry_in=round(resources.model.retry_in, 1))
+        if resources.standing_in:
+            model["stand_in"] = DEMO_MODEL
     doubt = loaded.warning if loaded is not None else configuration_doubt(settings)
     wrong_settings = [*sdk.problems, *(resources.settings_error.details["problems"] if resources.settings_error else [])]
     facts = machine_facts(settings)

@@ -19,6 +19,7 @@ from f5_worker.errors import DeliveryError, InputError
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
+from f5_worker.model.load import LoadedModel
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import SpeechOptions, plan_chunks, planned_seconds
@@ -27,14 +28,16 @@ from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.text.vocabulary import Vocabulary
 from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
+from f5_worker.voice.source import builtin_reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
-    """Speech, the seed it was made with, the references that were really used, by the names of their voices, and the file's form."""
+    """Speech, the seed it was made with, the model and the references that were really used, and the file's form."""
 
     speech: Speech
     seed: int
+    model: LoadedModel
     references: Mapping[str, Reference]
     output_format: str
     result_rate: int
@@ -47,7 +50,7 @@ class Spoken:
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
     """The parts of the answer, of which the last is the whole."""
     made_before = resources.records.look(job)
-    resources.model.raise_remembered()  # before a reference is fetched and transcribed in vain
+    resources.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id = platform_result_id(job.id) if job.id and job.settings.on_runpod else str(uuid.uuid4())
     with job.stages("reference"):
         cast = obtain_cast(request, job, resources.references)
@@ -68,8 +71,11 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
                 s3=job.s3,
                 smaller=partial(_shrink, spoken.speech, path.parent),
             )
+    about = _about_speech(request, spoken, job)
+    if spoken.model.stands_in_for:
+        log.warn(str(spoken.model.warning))  # last, where it is seen
     answer = {
-        **_about_speech(request, spoken, job),
+        **about,
         **delivered.answer(),
         "output_format": delivered.format,
         "sample_rate": spoken.rate_of(delivered.format),
@@ -89,9 +95,11 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
         JobStopped: when the caller has stopped the job.
     """
     with job.stages("model_load"):
-        model = resources.model.get()
+        model = resources.speaker()
     if model.warning:
         job.warnings.append(model.warning)
+    if model.stands_in_for:
+        cast = _in_the_demos_voice(cast, job, resources)
     lines, warnings = read_text(request, model.vocabulary)
     job.warnings.extend(warnings)
     speakers = {line.voice for line in lines}
@@ -105,7 +113,16 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
     result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
-    return Spoken(speech, options.seed, references, output_format, result_rate)
+    return Spoken(speech, options.seed, model, references, output_format, result_rate)
+
+
+def _in_the_demos_voice(cast: Mapping[str, Reference], job: Job, resources: Resources) -> dict[str, Reference]:
+    """The one reference that the demo model knows, for every voice."""
+    own = builtin_reference(None, job, resources.references)
+    asked = sorted({reference.voice for reference in cast.values() if reference.content_id != own.content_id})
+    if asked:
+        job.warnings.append(f"Not cloned: {', '.join(asked)}. The demo model speaks in its own voice only.")
+    return dict.fromkeys(cast, own)
 
 
 def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job, resources: Resources) -> Reference:

@@ -16,7 +16,7 @@ from f5_worker.model.engine import Engine, load_engine
 from f5_worker.model.files import DEMO_MODEL, SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
 from f5_worker.runtime.device import NVIDIA_DRIVER, half_precision, pick_device
-from f5_worker.runtime.load_errors import explain_load_error
+from f5_worker.runtime.load_errors import explain_load_error, reach_the_hub
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 from f5_worker.text.vocabulary import Vocabulary
@@ -43,6 +43,8 @@ class LoadedModel:
     warning: str | None = None
     """What a caller must know about this model's speech; ``None`` for one that speaks as it should."""
     load_seconds: Mapping[str, float] = field(default_factory=dict)
+    stands_in_for: str | None = None
+    """The configured model's name, where this one speaks because the hub cannot be reached."""
 
 
 def load_model(settings: Settings) -> LoadedModel:
@@ -76,6 +78,20 @@ def load_model(settings: Settings) -> LoadedModel:
         raise explain_load_error(error, f"the F5-TTS model {Path(settings.model).name}") from error
     log.info(f"Model {Path(model.name).name} loaded on {model.device}: {stages}")
     return model
+
+
+def load_stand_in(settings: Settings) -> LoadedModel:
+    """The demo model, to speak in place of the configured one.
+
+    Raises:
+        ModelUnavailableError: one of its kinds, with the cause and the fix.
+    """
+    name = Path(settings.model).name
+    warning = (
+        f"The model hub cannot be reached and {name} is not cached, so the demo model speaks in its place: tiny, English, "
+        f"in one voice of its own; it clones nothing. For {name}, {reach_the_hub()}, or set F5TTS_MODEL to a model folder."
+    )
+    return replace(load_model(replace(settings, model=DEMO_MODEL)), stands_in_for=name, warning=warning)
 
 
 @contextmanager

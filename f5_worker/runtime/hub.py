@@ -2,8 +2,10 @@
 
 import logging
 import os
+import threading
 import time
 import warnings
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from f5_worker.runtime.packages import missing_package, real_imports
 
 SCHEME = "hf://"
 _LISTING_SECONDS = 5.0
+
+_ANSWER_SECONDS = 4.0
+"""Until the hub must answer one small request; ``HF_HUB_ETAG_TIMEOUT`` says otherwise. A download may take any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ def _download(wanted: _HubFile) -> Path:
     started = time.monotonic()
     log.info(f"Downloading {wanted} from the model hub")
     try:
+        _ask(wanted.repo, wanted.path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a disk that will not do: with its path, and the error comes anyway
             path = Path(hf_hub_download(repo_id=wanted.repo, filename=wanted.path, tqdm_class=_progress(wanted.path)))
@@ -129,6 +135,58 @@ def _download(wanted: _HubFile) -> Path:
     size, seconds = path.stat().st_size, time.monotonic() - started
     log.info(f"Downloaded {wanted}: {size / 1e6:.0f} MB in {seconds:.0f} s")
     return path
+
+
+def repository(name: str) -> str:
+    """What transformers may be given for the repository ``name``: the name, or its cached folder where the hub does not answer.
+
+    By its name transformers asks the hub for each file anew, also for those that are cached, and waits each time.
+
+    Raises:
+        Exception: the client's own, where nothing is cached.
+    """
+    try:
+        _ask(name, "config.json")
+    except Exception as error:  # noqa: BLE001 - whatever keeps the client from asking keeps it from downloading too
+        from huggingface_hub import snapshot_download
+
+        log.warn(f"The model hub cannot be reached ({type(error).__name__}); only what is cached can be used")
+        return str(snapshot_download(name, local_files_only=True))
+    return name
+
+
+def _ask(repo: str, path: str) -> None:
+    """Raise at once what the hub's client raises after minutes of tries, where the hub does not answer for a file of ``repo``.
+
+    Any answer will do, one that there is no such file too: what to make of it is left to the request that needs the file.
+
+    Raises:
+        ConnectionError: no answer in time.
+        Exception: the client's own, for a connection that is refused, a name that does not resolve, or ``HF_HUB_OFFLINE``.
+    """
+    with real_imports:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.errors import HfHubHTTPError
+
+    seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or _ANSWER_SECONDS)
+    answered: Future[None] = Future()
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(hf_hub_url(repo, path), timeout=seconds)
+        except HfHubHTTPError:
+            answered.set_result(None)
+        except Exception as error:  # noqa: BLE001 - raised in the caller's thread
+            answered.set_exception(error)
+        else:
+            answered.set_result(None)
+
+    # A thread, since a name's resolution has no timeout, and the client's own counts anew for each step of a request.
+    threading.Thread(target=ask, name="hub-answer", daemon=True).start()
+    try:
+        answered.result(seconds + 1)
+    except TimeoutError as error:
+        raise ConnectionError(f"no answer within {seconds + 1:g} s") from error
 
 
 def _progress(name: str) -> Any:

@@ -1,6 +1,7 @@
 """From whatever a model load raised to the typed error that says what is wrong and what to do."""
 
 import errno
+import os
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,23 +23,31 @@ from f5_worker.runtime.packages import missing_package
 _HUB_NOT_FOUND = {"RepositoryNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError", "RevisionNotFoundError"}
 _HUB_NO_ACCESS = {"GatedRepoError", "DisabledRepoError"}
 _HUB_UNREACHABLE = {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "RevisionResolutionError", "FileMetadataError"}
+_HUB_NEVER_ASKED = {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}
 _HTTP_PACKAGES = ("httpx", "httpcore", "httpx2", "httpcore2", "requests", "urllib3")
 _DRIVER_TOO_OLD = ("driver on your system is too old", "forward compatibility was attempted", "insufficient driver")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DAMAGED = {"SafetensorError", "UnpicklingError", "EOFError", "BadZipFile"}
 _DEMO_HINT = "F5TTS_MODEL=demo speaks at once with a tiny English model in the image (one voice of its own, it clones nothing)"
 
-HUB_WAYS_OUT = (
-    "allow this worker to reach the model hub, or put the files on the network volume and set F5TTS_MODEL to a model folder "
+_WITHOUT_HUB = (
+    "put the files on the network volume and set F5TTS_MODEL to a model folder "
     f"(or F5TTS_CKPT_FILE, F5TTS_VOCAB_FILE and F5TTS_VOCODER_PATH to them); {_DEMO_HINT}"
 )
+_OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
-def explain_load_error(error: BaseException, what: str, hub_ways_out: str = HUB_WAYS_OUT) -> ModelUnavailableError:
+def reach_the_hub() -> str:
+    """The first way out where the hub cannot be reached: undo what forbids it, if something does."""
+    switches = [name for name in _OFFLINE_SWITCHES if os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")]
+    return f"unset {' and '.join(switches)}" if switches else "allow this worker to reach the model hub"
+
+
+def explain_load_error(error: BaseException, what: str, without_hub: str = _WITHOUT_HUB) -> ModelUnavailableError:
     """The typed error for ``error``, raised while loading ``what`` ("the F5-TTS checkpoint", "the Whisper model").
 
     The whole chain of causes is searched, since the hub's client and transformers wrap the real one. An error that is already
-    typed is returned as it is. ``hub_ways_out`` is what can be done where the hub cannot be reached.
+    typed is returned as it is. ``without_hub`` is what can be done where the hub will never be reached.
     """
     chain = list(_causes(error))
     for cause in chain:
@@ -46,7 +55,7 @@ def explain_load_error(error: BaseException, what: str, hub_ways_out: str = HUB_
             return cause
     # The hub's own answer first: its client wraps "no access" into the same error as "no connection".
     for cause in sorted(chain, key=lambda cause: _status(cause) is None):
-        if (explained := _explain(cause, what, hub_ways_out)) is not None:
+        if (explained := _explain(cause, what, without_hub)) is not None:
             return explained
     log.error(f"Loading {what} failed: {', from '.join(map(_traced, chain))}")
     return ModelUnavailableError(
@@ -68,7 +77,7 @@ def _status(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def _explain(error: BaseException, what: str, hub_ways_out: str) -> ModelUnavailableError | None:
+def _explain(error: BaseException, what: str, without_hub: str) -> ModelUnavailableError | None:
     names = {cls.__name__ for cls in type(error).__mro__}
     packages = {cls.__module__.split(".")[0] for cls in type(error).__mro__}
     text = str(error).lower()
@@ -93,13 +102,20 @@ def _explain(error: BaseException, what: str, hub_ways_out: str) -> ModelUnavail
         return CheckpointNotFoundError(
             f"The model hub does not give access to {what}; accept its terms there and set HF_TOKEN."
         )
-    unreachable = HubUnreachableError(f"The model hub cannot be reached and {what} is not cached; {hub_ways_out}.")
+    unreachable = HubUnreachableError(
+        f"The model hub cannot be reached and {what} is not cached; {reach_the_hub()}, or {without_hub}."
+    )
     if names & _HUB_UNREACHABLE or "ConnectionError" in names:
         return unreachable
     # Between the two: not found in the cache is a kind of the first, and what the hub answers is a kind of HTTP error.
-    if names & _HUB_NOT_FOUND or "HFValidationError" in names:
+    if names & _HUB_NOT_FOUND or _status(error) == 404 or "HFValidationError" in names:
         return CheckpointNotFoundError(
             f"The model hub has no such repository or file for {what}; check its name, and set HF_TOKEN if it is private."
+        )
+    if names & _HUB_NEVER_ASKED:
+        return ModelUnavailableError(
+            f"The model hub cannot be asked for {what}: HF_ENDPOINT is no address of a hub (as https://huggingface.co is), or "
+            "HF_TOKEN has characters that no token has; mend or unset them."
         )
     if packages & set(_HTTP_PACKAGES):
         return unreachable

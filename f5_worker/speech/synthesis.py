@@ -17,7 +17,7 @@ from f5_worker.model.load import LoadedModel
 from f5_worker.runtime.device import gpu_faults
 from f5_worker.speech.batching import frames_that_fit, plan_batches
 from f5_worker.speech.join import join
-from f5_worker.speech.plan import ChunkPlan, SpeechOptions, spoken_ref_text
+from f5_worker.speech.plan import SHORT_TEXT_BYTES, ChunkPlan, SpeechOptions, spoken_ref_text
 from f5_worker.speech.sampler import Guidance, ReferenceMel, Utterance, sample_mels
 from f5_worker.voice.reference import Reference
 
@@ -170,7 +170,17 @@ def _reference_mel(model: LoadedModel, reference: Reference, target_rms: float) 
 def _utterance(model: LoadedModel, item: ChunkPlan, reference: ReferenceMel) -> Utterance:
     characters = model.vocabulary.tokens(spoken_ref_text(item.reference) + item.spoken)
     tokens = model.engine.list_str_to_idx([characters], model.vocab)[0]
-    return Utterance(tokens, item.frames, item.seed, reference)
+    return Utterance(tokens, _frames(model, item, len(tokens), len(reference.mel)), item.seed, reference)
+
+
+def _frames(model: LoadedModel, item: ChunkPlan, tokens: int, ref_frames: int) -> int:
+    """Those that were planned; but a model that spreads the whole text evenly over all frames speaks short texts, too, at the
+    reference's pace: where the rule slows them down, it would say the end of the reference's text again."""
+    text_embed = getattr(model.cfm.transformer, "text_embed", None)
+    if not getattr(text_embed, "average_upsampling", False) or len(item.spoken.encode()) >= SHORT_TEXT_BYTES:
+        return item.frames
+    ref_tokens = len(model.vocabulary.tokens(spoken_ref_text(item.reference)))
+    return min(item.frames, ref_frames * tokens // ref_tokens)
 
 
 def _batch_frames(model: LoadedModel) -> int:

@@ -47,9 +47,7 @@ def obtain_reference(choice: VoiceChoice, job: Job, cache: ReferenceCache) -> Re
     elif job.settings.default_voice is not None:
         return _default_reference(job.settings.default_voice, choice.ref_text, job, cache)
     else:
-        file = builtin_voice()
-        # The limit is for what callers send.
-        job = replace(job, settings=replace(job.settings, max_reference_bytes=max(limit, len(file.data))))
+        return builtin_reference(choice.ref_text, job, cache)
     return _read(file, choice.ref_text, job, cache)
 
 
@@ -94,6 +92,17 @@ def check_default_voice(job: Job) -> None:
 def _fault_of_default(error: WorkerError) -> WorkerError:
     about = error if error.message.startswith(_DEFAULT_VOICE) else error.because(f"{_DEFAULT_VOICE}: ")
     return SettingsError(about.message) if isinstance(error, InputError) else about
+
+
+def builtin_reference(ref_text: str | None, job: Job, cache: ReferenceCache) -> Reference:
+    """The built-in voice, whatever limit is set on what callers send.
+
+    Raises:
+        PackageMissingError: a package that holds it, or reads audio, is missing.
+    """
+    file = builtin_voice()
+    settings = replace(job.settings, max_reference_bytes=max(job.settings.max_reference_bytes, len(file.data)))
+    return cache.read(replace(file, ref_text=ref_text or file.ref_text), settings)
 
 
 def read_local_reference(path: Path, ref_text: str | None, job: Job, cache: ReferenceCache) -> Reference:

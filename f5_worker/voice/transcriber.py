@@ -9,13 +9,12 @@ from f5_worker.audio.codec import resample
 from f5_worker.audio.samples import Samples
 from f5_worker.errors import ReferenceClipError
 from f5_worker.mel import SAMPLE_RATE
+from f5_worker.runtime import hub
 from f5_worker.runtime.device import gpu_faults, half_precision
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.runtime.load_once import LoadOnce
 
-_HUB_WAYS_OUT = (
-    "allow this worker to reach the hub, or set ASR_MODEL to a folder on the network volume that holds a Whisper checkpoint"
-)
+_WITHOUT_HUB = "set ASR_MODEL to a folder on the network volume that holds a Whisper checkpoint"
 _WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be transcribed."
 
 
@@ -62,7 +61,7 @@ class Transcriber:
             pipeline = _load_pipeline(self._model_name, self._device)
         except Exception as error:
             what = f"the transcription model {_shown(self._model_name)}"
-            explained = explain_load_error(error, what, hub_ways_out=_HUB_WAYS_OUT).advise(_WAY_OUT)
+            explained = explain_load_error(error, what, without_hub=_WITHOUT_HUB).advise(_WAY_OUT)
             log.warn(f"Whisper did not load: {explained.message}")
             raise explained from error
         log.info(f"Whisper loaded: {_shown(self._model_name)} on {self._device} in {time.monotonic() - started:.1f} s")
@@ -79,7 +78,7 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     chatter.disable_progress_bar()
     return transformers.pipeline(
         "automatic-speech-recognition",
-        model=model_name,
+        model=model_name if Path(model_name).is_dir() else hub.repository(model_name),
         dtype=torch.float16 if half_precision(torch, device) else torch.float32,
         device=device,
     )

@@ -73,6 +73,7 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
         ("REFERENCE_CACHE_ITEMS", "0", "reference_cache_items", 0),
         ("DOWNLOAD_TIMEOUT", "1.5", "download_timeout", 1.5),
         ("RUNPOD_ENDPOINT_ID", "", "on_runpod", True),
+        ("RUNPOD_POD_ID", "pod", "on_pod", True),
         ("F5TTS_MODEL", "  ", "model", "F5TTS_v1_Base"),
         ("MAX_TEXT_CHARS", "", "max_text_chars", 20_000),
     ],

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import cold_start, container_ready, import_budget, long_text, memory, plot_cold_start, warm_request
+import handler
+from benchmarks import cold_start, container_ready, import_budget, listening, long_text, memory, plot_cold_start, warm_request
 from benchmarks.bench import FLOOR, STOCK, WORKER, Target, table
 from benchmarks.contest import Arena, Spread, alternate, spread
 from benchmarks.machine import describe_machine, in_words
@@ -136,6 +137,14 @@ def test_container_ready(tmp_path: Path, models: Path) -> None:
     document = measure(container_ready.main, tmp_path, models)
     assert document["figures"][WORKER] > 0
     assert document["figures"]["ratio"] == document["figures"][WORKER] / document["figures"][container_ready.BARE]
+
+
+def test_listening(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler, "resources", handler.resources)  # the benchmark puts its own in place
+    document = measure(listening.main, tmp_path, models, "--sentences", "2")
+    for steps in listening.NFE_STEPS:
+        assert document["figures"][f"nfe_step={steps}"]["words"] == 8
+    assert [len(heard) for heard in document["runs"].values()] == [2] * len(document["figures"])
 
 
 def test_a_process_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:

@@ -129,9 +129,9 @@ def test_the_languages_are_those_of_the_table() -> None:
 
 
 RUN_BY = {
-    './start.sh --test_input \'{"input": {"text": "Hello from F5-TTS."}}\'': "runtime/test_load_errors.py::"
-    "test_without_the_hub_a_new_user_is_told_the_ways_out",
-    'F5TTS_MODEL=demo ./start.sh --test_input \'{"input": {"text": "Hello from F5-TTS."}}\'': "bootstrap/"
+    './start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "worker/test_stand_in.py::"
+    "test_the_readmes_first_command_is_understood_without_a_hub",
+    'F5TTS_MODEL=demo ./start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "bootstrap/"
     "test_start_broken.py::test_the_true_environment_speaks",
     "./start.sh --rp_serve_api": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
     "tests/run.sh": ".ci/run",

@@ -192,19 +192,6 @@ def test_a_full_disk_is_told_and_the_next_try_goes_on_once_there_is_room(
         assert said_in(worker.log, str(tmpfs), str(tmp_path)) == []
 
 
-def test_without_the_hub_a_new_user_is_told_the_ways_out(environment: dict[str, str], tmp_path: Path) -> None:
-    run = run_once({"input": {"text": "Hello from F5-TTS."}}, env=environment, cwd=tmp_path)
-    assert run.exit_code == 1
-    for said in (
-        "Model not available: The model hub cannot be reached and the model file charactr/vocos-mel-24khz/config.yaml is not",
-        "set F5TTS_MODEL to a model folder",
-        "F5TTS_CKPT_FILE",
-        "F5TTS_MODEL=demo speaks at once",
-    ):
-        assert said in (run.error or "")
-    assert said_in(run.log, str(tmp_path)) == []
-
-
 def test_a_download_logs_its_progress_every_ten_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ import s3_utils
 from f5_worker.s3_config import S3Config
 from f5_worker.voice.builtin import builtin_voice
 from tests.support.fresh_worker import FreshWorker, base64_of, sound
+from tests.support.held_out import HELD_OUT
 from tests.support.job_api import JobApi
 from tests.support.judge import Judge, chunk_faults, compare, total
 from tests.support.processes import ServedApi, WorkerProcess, clean_environment, run_once
@@ -32,22 +33,6 @@ CLEARLY = 0.2
 
 BOUND = 0.2
 """Over the held-out sentences: 42 of 212 words. Measured: 28 (0.132); the voice that the model learned from has 16 (0.075)."""
-
-# Held out when the demo model was trained: every second sentence of the recipe's list.
-HELD_OUT = """
-Come back after the rush. | A simple problem. | Bound to happen. | Spoke English perfectly. | We know this movie.
-He had in mind to see his old teacher. | The clock says noon. | Producing wheat under extensive conditions.
-They said the car would break down and indeed it did. | Smoking is banned in this building. | He paid the bill last month.
-An open protest. | A heart-to-heart talk. | A general state of need exists among the homeless.
-The partners were delighted with the recognition of their work. | Permanent brain damage.
-She is not suitable for the position. | The main body of the sound ran parallel to the coast. | She was streaming with sweat.
-The regular sequence of the seasons. | Let's plant flowers in the garden. | You have brought ruin on this entire family.
-Take the case of China. | A few words would answer. | The rock star was quietly led out the back door. | An inside wall.
-Today is beautiful. | Burning issues of the day. | The earthquake struck at midnight. | The fine hand of a master.
-He booked their seats in advance. | How dare you call my lawyer? | The dollar is low. | Quote prices for cars. | A large family.
-Good night, Laura. | She thought that the voice was little. | This is the first test.
-"""
-SENTENCES = [sentence.strip() for line in HELD_OUT.strip().splitlines() for sentence in line.split("|")]
 
 # Three chunks. The words after the seams are short: a cut there takes the whole word.
 TALE = (
@@ -63,13 +48,20 @@ TALE = (
 def test_held_out_sentences_are_understood(fresh_worker: FreshWorker, judge: Judge) -> None:
     fresh_worker.restart(**DEMO)
     verdicts = []
-    for sentence in SENTENCES:
+    for sentence in HELD_OUT:
         spoken = sound(fresh_worker.ask({"text": sentence, **SETTINGS}))
         verdicts.append(compare(sentence, judge.hear(spoken.samples, spoken.rate)))
         print(verdicts[-1])  # noqa: T201 - what was heard, where the bound is broken
     together = total(verdicts)
-    assert (len(SENTENCES), together.count) == (38, 212)
+    assert (len(HELD_OUT), together.count) == (38, 212)
     assert together.rate < BOUND, f"{together.errors} of {together.count} words are wrong"
+
+
+@pytest.mark.parametrize("text", ["Hello.", "Yes.", "Good day."])
+def test_a_single_word_is_heard_alone(fresh_worker: FreshWorker, judge: Judge, text: str) -> None:
+    fresh_worker.restart(**DEMO)
+    spoken = sound(fresh_worker.ask({"text": text, **SETTINGS}))
+    assert compare(text, judge.hear(spoken.samples, spoken.rate)).errors == 0
 
 
 # A long text, and the local API
