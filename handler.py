@@ -4,13 +4,21 @@ The container starts at once, whatever is broken: this module imports nothing he
 speech loads the model. What goes wrong with a job becomes its answer, in one place (``_parts``).
 """
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run, not imported: first find the Python that can
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # which -I and PYTHONSAFEPATH leave out
+    from bootstrap.enter import enter
+
+    enter()
+
 import asyncio
 import os
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from f5_worker import log, sdk

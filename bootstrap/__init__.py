@@ -1,6 +1,8 @@
-"""Builds, shares and finds the Python environment that the worker speaks with. Standard library only; ``setup_network_venv.py``
-is its front.
+"""Builds, shares and finds the Python environment that the worker speaks with. Standard library only; ``handler.py``
+enters through it, ``setup_network_venv.py`` is its front for people and scripts.
 
+    enter.py         where handler.py begins: on a Python without the packages it becomes the one that has them
+    packages.py      which these are
     choose.py        the decisions of one start: which environment, where to build, what instead
     report.py        what came of it, handed to the worker
     options.py       the times and sizes that can be set
