@@ -129,6 +129,7 @@ RUN_BY = {
     "tests/run.sh -k benchmarks": ".ci/run",
     "python3 setup_network_venv.py --check": "bootstrap/test_setup_network_venv.py::"
     "test_check_changes_nothing_and_tells_the_state",
+    "pip install --no-deps -r requirements.txt": "bootstrap/test_requirements.py::test_plain_pip_installs_it_as_its_head_says",
     "docker build -f Dockerfile.runpod -t YOU/f5-tts-worker .": ".github/workflows/ci.yml",
 }
 """Every command of the README, and what runs it; the request to the local API is run below."""

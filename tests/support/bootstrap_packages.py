@@ -50,9 +50,9 @@ def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str | 
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     contents = {
-        **files,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **files,
     }
     record = io.StringIO()
     rows = csv.writer(record, lineterminator="\n")
