@@ -13,6 +13,12 @@ from bootstrap.packages import PACKAGES
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def leave_an_old_python() -> None:
+    """On a Python that is too old for the worker, go on in start.sh, which looks for another."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs it may have one
+        os.execv(str(PROJECT / "start.sh"), ["start.sh", *sys.argv[1:]])
+
+
 def enter() -> None:
     """Return where this Python is the one to go on with; else find or build the environment, and go on in its interpreter.
 
@@ -21,8 +27,6 @@ def enter() -> None:
     (an image, a notebook, a virtual environment of one's own) the worker runs as it is. Where no environment can be had it
     runs too, to say why; but not without the SDK: then the process exits with 1.
     """
-    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs it may have an older one; start.sh looks for another
-        os.execv(str(PROJECT / "start.sh"), ["start.sh", *sys.argv[1:]])
     from bootstrap.report import CRASH, VARIABLE, Report, log
 
     if VARIABLE in os.environ:

@@ -38,6 +38,8 @@ class Settings:
     download_timeout: float = 20.0
     s3: S3Config | None = None
     on_runpod: bool = False
+    keep_local: bool = False
+    """Results stay here, whatever bucket there is; no variable sets it, but the command line (cli/run.py)."""
 
 
 class _Reader:

@@ -74,7 +74,7 @@ def deliver(
     def delivered(way: Way, value: str, instead: str = "") -> Delivered:
         return Delivered(kind, result_format, way, value, size, _as_warnings(failures, kind, instead))
 
-    if s3 is not None:
+    if s3 is not None and not settings.keep_local:
         try:
             return delivered("url", store_result(s3, path, kind, job_id, result_format))
         except StorageError as error:

@@ -15,6 +15,7 @@ from f5_worker.delivery.workspace import job_folders
 from f5_worker.errors import DeliveryError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
+from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
@@ -67,12 +68,17 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
         plan = plan_chunks(request.text, reference, options)
     job.stop.check()
-    with job.stages("model_load"):
+    with job.stages("model_load"), track("Loading the model"):
         model = resources.model.get()
     if model.warning:
         job.warnings.append(model.warning)
-    with job.stages("synthesis"):
-        waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
+    with job.stages("synthesis"), track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
+
+        def step() -> None:
+            job.stop.check()
+            advance(1 / (options.nfe_step + 1))
+
+        waves = resources.scheduler.stream(synthesise(model, plan, options, step), job.stop)
         speech = whole_speech(plan, waves, options)
     return Spoken(speech, options.seed, reference)
 

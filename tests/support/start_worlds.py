@@ -55,7 +55,9 @@ def sdk_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def start_world(tmp_path: Path, sdk_python: str) -> World:
     """A worker whose environment is the SDK and one small package."""
     world = World.make(tmp_path, ["sdk==1.0", "tiny==1.0"], ["tiny"], WORKER)
-    shutil.copy2(REPOSITORY / "f5_worker" / "sdk.py", world.project / "f5_worker")
+    for name in ("sdk.py", "formats.py", "cli/__init__.py", "cli/arguments.py", "cli/player.py"):
+        (world.project / "f5_worker" / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(REPOSITORY / "f5_worker" / name, world.project / "f5_worker" / name)
     make_wheel(world.wheels, "sdk", "1.0", {"sdk.pth": f"{site_packages(sdk_python)}\n"})
     for version in ("1.0", "2.0", "3.0"):
         make_wheel(world.wheels, "tiny", version, {"tiny.py": f"value = {version[0]}\n"})
@@ -82,7 +84,7 @@ def tell(
     """What the handler was started with."""
     with subprocess.Popen(
         [*(command or start_sh(world)), *arguments],
-        env={**world.variables, **(variables or {})},
+        env={**world.variables, "RUNPOD_WEBHOOK_GET_JOB": "http://localhost", **(variables or {})},
         cwd=cwd or world.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
