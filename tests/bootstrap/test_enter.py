@@ -16,7 +16,7 @@ from tests.support.start_worlds import sdk_python, start_world, tell, telling_wo
 
 __all__ = ["sdk_python", "start_world", "telling_world"]  # fixtures that come from the helpers
 
-ARGUMENTS = ["--test_input", '{"input": {"text": "Two  words"}}', "", "*"]
+ARGUMENTS = ["--test_input", '{"input": {"text": "Two  words and *"}}']
 
 
 def test_however_it_is_started_it_goes_on_in_the_environment(telling: World) -> None:

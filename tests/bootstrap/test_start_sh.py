@@ -26,7 +26,7 @@ def test_one_local_job(world: World) -> None:
 
 
 def test_arguments_and_folders(telling: World) -> None:
-    arguments = ["--test_input", '{"input": {"text": "Two  words, \\"quoted\\" and $HOME"}}', "", "*"]
+    arguments = ["speak", 'Two  words, "quoted" and $HOME', "", "*"]
     elsewhere = telling.folder / "else where"
     elsewhere.mkdir()
     link = elsewhere / "worker"
@@ -121,6 +121,7 @@ def test_another_user(telling: World) -> None:
         shared.chmod(0o755)
         variables = {name: text.replace(str(telling.folder), str(shared)) for name, text in telling.variables.items()}
         variables |= {"PATH": os.defpath, "F5_PYTHON": python, "RUNPOD_POD_ID": "pod"}
+        variables["RUNPOD_WEBHOOK_GET_JOB"] = "http://localhost"
         del variables["F5_LOCAL_ROOT"]
         command = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", str(shared / "the project" / "start.sh")]
         run = subprocess.run(command, env=variables, cwd="/", capture_output=True, check=True, text=True)
