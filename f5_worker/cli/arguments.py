@@ -86,9 +86,8 @@ def _job(given: str | None) -> Mapping[str, Any]:
         line = f"line {error.lineno}, " if "\n" in text.strip() else ""
         before, after = text[max(0, error.pos - _NEAR) : error.pos], text[error.pos : error.pos + _NEAR]
         shown = " ".join(f"{before}>>>{after}".split("\n"))
-        _end(
-            f"{name} is not JSON: {error.msg.removesuffix(' at')} at {line}character {error.colno}, here: {shown}{_quotes(text)}"
-        )
+        place = f"{error.msg.removesuffix(' at')} at {line}character {error.colno}, here: {shown}"
+        _end(f"{name} is not JSON: {place}{_quotes(text)}")
     except RecursionError:
         _end(f"{name} is nested too deeply to be a job.")
     if not isinstance(job, dict) or job.get("input") is None:
