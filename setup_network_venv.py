@@ -27,7 +27,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     asked = _arguments(arguments)
     requirements = tuple(path.resolve() for path in asked.requirements or [PROJECT / "requirements.txt"])
     if asked.check:
-        from bootstrap.state import state
+        from bootstrap.check import state
 
         print(json.dumps(state(requirements, asked.root, environment, PROJECT), indent=1))
         return

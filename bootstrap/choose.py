@@ -96,7 +96,7 @@ class Start:
             Failure: when no place can be written, or the volume is full; another place would only hide that.
         """
         try:
-            self._volume.prove()
+            self._volume.check_writable()
             if not self._volume.lasts:
                 self._warn_of_loss("The folder of the network volume is not a mounted volume")
             return Store(self._volume)
@@ -121,7 +121,7 @@ class Start:
         return store
 
     def _local_places(self) -> Iterator[Location]:
-        return places.locals_(self._environment, self._project)
+        return places.local_places(self._environment, self._project)
 
     def _warn_of_loss(self, why: str) -> None:
         sentence = (
@@ -173,7 +173,7 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 def _is_writable(location: Location) -> bool:
     try:
-        location.prove()
+        location.check_writable()
     except (Failure, FileNotFoundError):
         return False
     return True
