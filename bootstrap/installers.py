@@ -198,7 +198,7 @@ def run(
     started = ticked = time.monotonic()
     free = _free(show)
     with subprocess.Popen(
-        dying,
+        tied,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
