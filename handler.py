@@ -4,16 +4,27 @@ The container starts at once, whatever is broken: this module imports nothing he
 speech loads the model. What goes wrong with a job becomes its answer, in one place (``_parts``).
 """
 
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run, not imported: first find the Python that can
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # which -I and PYTHONSAFEPATH leave out
+    from bootstrap.enter import enter, leave_an_old_python
+
+    leave_an_old_python()
+    from f5_worker.cli.arguments import read_command_line
+
+    command_line = read_command_line(sys.argv[1:], os.environ)  # help, and what is wrong, before anything is built
+    enter()
+
 import asyncio
 import hashlib
 import json
-import os
-import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from f5_worker import log, sdk, streams
@@ -28,6 +39,7 @@ from f5_worker.runtime import memory
 from f5_worker.settings import Settings
 
 if TYPE_CHECKING:
+    from f5_worker.cli.arguments import CommandLine
     from f5_worker.job.request import (
         DeleteVoiceRequest,
         DownloadRequest,
@@ -227,9 +239,13 @@ def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
     yield from ENDPOINTS[parsed.request.endpoint](parsed.request, job)
 
 
-def main() -> None:
-    """Start the job loop; nothing that is broken keeps it from starting."""
+def main(command: "CommandLine" = None) -> None:
+    """Run a local job, or start the job loop, which nothing that is broken keeps from starting."""
     streams.never_fail()
+    if command is not None:
+        from f5_worker.cli.run import run
+
+        sys.exit(run(command, _last_part, resources))
     for problem in sdk.problems:
         log.warn(problem)
     if resources.settings_error is not None:
@@ -251,4 +267,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(command_line)

@@ -2,7 +2,7 @@
 
     python3 setup_network_venv.py            # prints one line, the interpreter to use; logs on stderr
     python3 setup_network_venv.py --check    # prints the state as JSON, changes nothing
-    exec "$(python3 setup_network_venv.py)" handler.py
+    exec "$(python3 setup_network_venv.py)" handler.py        # what handler.py does by itself (bootstrap/enter.py)
 
 In this order: the environment that was baked into the image; the network volume, if there is one that can be written; a local
 folder, which is lost with the worker. Whatever goes wrong, the line names a Python that runs and the exit code is 0, unless
@@ -13,12 +13,9 @@ what is wrong (bootstrap/report.py). This file holds arguments and output only; 
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from bootstrap.choose import Start
 
@@ -30,11 +27,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     asked = _arguments(arguments)
     requirements = tuple(path.resolve() for path in asked.requirements or [PROJECT / "requirements.txt"])
     if asked.check:
-        from bootstrap.state import state
+        from bootstrap.check import state
 
         print(json.dumps(state(requirements, asked.root, environment, PROJECT), indent=1))
         return
-    signal.signal(signal.SIGTERM, _stop)
     start = Start(PROJECT, asked.root, environment, requirements)
     report = start.report()
     print(report.interpreter)
@@ -60,18 +56,13 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--launch",
         action="store_true",
-        help="for start.sh: also print the folder for caches and the report as JSON, a line each",
+        help="also print the folder for caches and the report as JSON, a line each",
     )
     asked = parser.parse_args(arguments)
     for path in asked.requirements or ():
         if not path.is_file():
             parser.error(f"argument --requirements: there is no file {path}")
     return asked
-
-
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM: leave through the ``finally`` blocks, so that a waiting worker can go on at once."""
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

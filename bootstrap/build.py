@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap import lease as leases
-from bootstrap.faults import is_transient, plain
+from bootstrap.installer_errors import is_transient, plain
 from bootstrap.installers import Installer, find_installer, run, with_uv
 from bootstrap.options import Options
 from bootstrap.places import place_name, temporary_folder, write_failure
@@ -106,7 +106,7 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
             outcome = {"status": "ready"}
             return environment
         for leftover in store.unfinished(task.fingerprint):
-            held.doing(f"removing the half-made environment {leftover.name}")
+            held.announce(f"removing the half-made environment {leftover.name}")
             store.discard(leftover)
         _check_space(store, task)
         facts = _install(store, task, held, build)
@@ -140,16 +140,16 @@ def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[s
         task.check_time()
         _check_lease(held)
 
-    held.doing("looking for an installer")
+    held.announce("looking for an installer")
     installer = with_uv(find_installer(task.environment, cache, kind), _tools(build), check)
-    held.doing(f"making an environment on {place_name(kind)} with {installer.name}")
+    held.announce(f"making an environment on {place_name(kind)} with {installer.name}")
     installer.make(build, check)
-    held.doing(f"installing {', '.join(path.name for path in task.requirements)} with {installer.name}")
+    held.announce(f"installing {', '.join(path.name for path in task.requirements)} with {installer.name}")
     _with_retries(installer, build, task, held, check)
     task.spent("installing", began)
     log(f"installed in {task.seconds['installing']:.0f} s")
     began = time.monotonic()
-    held.doing("checking that the worker's imports work")
+    held.announce("checking that the worker's imports work")
     facts = _check_imports(build, installer, task, check)
     task.spent("checking", began)
     log(f"{facts['checked']} imports work, checked in {task.seconds['checking']:.0f} s; {_gb(facts['size'])} installed")
@@ -171,7 +171,7 @@ def _with_retries(installer: Installer, build: Path, task: Task, held: leases.He
         except Failure as failure:
             if left == 0 or not is_transient(failure):
                 raise
-            held.doing(f"{failure.reason} Trying again in {pause:.0f} s")
+            held.announce(f"{failure.reason} Trying again in {pause:.0f} s")
             until = time.monotonic() + pause
             while time.monotonic() < until:
                 check()

@@ -1,16 +1,21 @@
 """The decisions of one start: which environment the worker gets, where a missing one is built, what is used in its place."""
 
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from bootstrap import places
 from bootstrap.options import Options
 from bootstrap.places import Location
-from bootstrap.report import REFRESH_AFTER, Failure, Report, Status, log
+from bootstrap.report import CRASH, REFRESH_AFTER, Failure, Report, Status, log
 from bootstrap.store import Environment, Store, fingerprint
+
+_CACHES = {"HF_HOME": "huggingface", "TORCH_HOME": "torch", "XDG_CACHE_HOME": "cache", "TRITON_CACHE_DIR": "triton"}
 
 
 class Start:
@@ -28,7 +33,18 @@ class Start:
         self._warnings: list[str] = []
 
     def report(self) -> Report:
-        """Find the environment or build it. Whatever goes wrong, the report names a Python that runs, and says what it was."""
+        """Find the environment or build it. Whatever goes wrong, the report names a Python that runs, and says what it was.
+
+        SIGTERM and SIGINT end the process through the ``finally`` blocks, so that a worker that waits can go on at once.
+        """
+        handlers = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            return self._find_or_build()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _find_or_build(self) -> Report:
         try:
             status, environment = self._obtain()
             return self._report(status, environment)
@@ -36,15 +52,17 @@ class Start:
             return self._report_without(failure)
         except Exception:  # noqa: BLE001 - the container must start, whatever is wrong with this code
             log(traceback.format_exc(), "ERROR")
-            return self._report_without(
-                Failure(
-                    "crash", "The bootstrap itself has failed; its log says where.", "Please report it with the worker's log."
-                )
-            )
+            return self._report_without(CRASH)
 
     def cache_root(self) -> str:
         """The worker's folder on the network volume, for model and compiler caches; empty where it cannot be written."""
         return str(self._volume.base) if self._volume.lasts and _is_writable(self._volume) else ""
+
+    def defaults(self) -> dict[str, str]:
+        """Variables for the worker, unless the user has set them: caches on the volume, the model that is in the image."""
+        caches, model = self.cache_root(), self._image.base / "model"
+        found = {name: f"{caches}/{folder}" for name, folder in _CACHES.items()} if caches else {}
+        return {**found, "F5TTS_MODEL": str(model)} if model.is_dir() else found
 
     def _obtain(self) -> tuple[Status, Environment]:
         """The environment for the requirements, as it lies there or newly built.
@@ -78,7 +96,7 @@ class Start:
             Failure: when no place can be written, or the volume is full; another place would only hide that.
         """
         try:
-            self._volume.prove()
+            self._volume.check_writable()
             if not self._volume.lasts:
                 self._warn_of_loss("The folder of the network volume is not a mounted volume")
             return Store(self._volume)
@@ -103,7 +121,7 @@ class Start:
         return store
 
     def _local_places(self) -> Iterator[Location]:
-        return places.locals_(self._environment, self._project)
+        return places.local_places(self._environment, self._project)
 
     def _warn_of_loss(self, why: str) -> None:
         sentence = (
@@ -149,9 +167,13 @@ class Start:
         )
 
 
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
 def _is_writable(location: Location) -> bool:
     try:
-        location.prove()
+        location.check_writable()
     except (Failure, FileNotFoundError):
         return False
     return True

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bootstrap.faults import explain, plain
-from bootstrap.places import base_python
+from bootstrap.installer_errors import explain, plain
+from bootstrap.places import base_python, existing
 from bootstrap.report import Failure, Place, log
 
 UV_VERSION = "0.13.9"
 """What ``with_uv`` fetches; the image and the tests have the same."""
 
-_TIED = Path(__file__).parent / "tied.py"
+_DIE_WITH_PARENT = Path(__file__).parent / "die_with_parent.py"
 _TICK = 20.0
 _OURS = (  # what would lead an installer, or the environment's Python, away from the environment
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE", "VIRTUAL_ENV", "CONDA_PREFIX"),
@@ -96,7 +96,7 @@ class Installer:
             variables |= {
                 "UV_CACHE_DIR": str(self.cache / "uv"),
                 "PIP_NO_CACHE_DIR": "1",
-                "TMPDIR": str(_made(self.cache / "tmp")),
+                "TMPDIR": str(_ensure_dir(self.cache / "tmp")),
             }
             if _device(self.cache) != _device(folder.parent):
                 variables.setdefault("UV_LINK_MODE", "copy")
@@ -161,24 +161,18 @@ def _own_pip() -> bool:
     return numbers >= [22, 3]
 
 
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
-
-
 def _device(path: Path) -> int:
-    return _existing(path).stat().st_dev
+    return existing(path).stat().st_dev
 
 
-def _made(path: Path) -> Path:
+def _ensure_dir(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def _free(folders: Sequence[Path]) -> int:
     """Free bytes on the disks of the folders, each disk counted once (a container's root and a volume may share one)."""
-    disks = [shutil.disk_usage(_existing(folder)) for folder in folders]
+    disks = [shutil.disk_usage(existing(folder)) for folder in folders]
     return sum({disk.total: disk.free for disk in disks}.values())
 
 
@@ -190,7 +184,7 @@ def run(
     ``check`` is called several times a second; what it raises ends the command. ``show`` names the folders that fill: with
     it, the lines are logged as they come, and now and then the time and how much has been written.
     """
-    tied = [sys.executable, "-I", "-S", str(_TIED), str(os.getpid()), *command]
+    tied = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]
     lines: list[str] = []
 
     def collect() -> None:
@@ -204,7 +198,12 @@ def run(
     started = ticked = time.monotonic()
     free = _free(show)
     with subprocess.Popen(
-        tied, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
+        tied,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
     ) as process:
         reader = threading.Thread(target=collect, daemon=True)
         reader.start()

@@ -104,7 +104,7 @@ class Held:
         self._ended.set()
         self._thread.join(5.0)  # it may hang in a volume that does
 
-    def doing(self, what: str) -> None:
+    def announce(self, what: str) -> None:
         """Tell the waiters, and the log, what happens now."""
         self._doing = what
         log(what)

@@ -35,7 +35,7 @@ class Location:
         """The worker's own folder."""
         return self.root / FOLDER
 
-    def prove(self) -> None:
+    def check_writable(self) -> None:
         """Prove by writing that it can be written.
 
         Raises:
@@ -96,7 +96,7 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
     return Location("volume", path, lasts=path.is_mount() or "NETWORK_VOLUME" in environment)
 
 
-def locals_(environment: Mapping[str, str], project: Path) -> Iterator[Location]:
+def local_places(environment: Mapping[str, str], project: Path) -> Iterator[Location]:
     """Local folders, the best first: the one that is set, the project's own, the user's cache, the temporary folder."""
     in_container = any(name in environment for name in ("RUNPOD_POD_ID", "RUNPOD_ENDPOINT_ID"))
     if chosen := environment.get("F5_LOCAL_ROOT"):
@@ -121,6 +121,13 @@ def temporary_folder(environment: Mapping[str, str], name: str) -> Path | None:
     except OSError:
         return None
     return path if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() else None
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
 
 
 def base_python() -> str:

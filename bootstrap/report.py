@@ -1,6 +1,6 @@
 """What the bootstrap found or did, handed to the worker in the variable ``F5_BOOTSTRAP_REPORT`` as JSON.
 
-    report = Report.from_environment(os.environ)     # None: the worker was not started by start.sh
+    report = Report.from_environment(os.environ)     # None: the worker did not need the bootstrap
     if report and not report.speech: ...             # no environment: report.reason and report.mend say why and what to do
 
 The fields (all always there):
@@ -25,6 +25,7 @@ The fields (all always there):
 
 import json
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -69,6 +70,17 @@ class Report:
     size: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def without(cls, failure: "Failure") -> "Report":
+        """The report of a start on this very Python, for want of an environment."""
+        return cls(
+            *("failed", "none", sys.executable, None, ""),
+            cause=failure.cause,
+            reason=failure.reason,
+            mend=failure.mend,
+            refresh_after=REFRESH_AFTER,
+        )
+
     @property
     def speech(self) -> bool:
         """Whether the worker has an environment that it can speak with."""
@@ -88,7 +100,7 @@ class Report:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Report | None":
-        """The report that start.sh handed over; ``None`` without one, or if it cannot be read."""
+        """The report that the bootstrap handed over; ``None`` without one, or if it cannot be read."""
         try:
             values = json.loads(environment.get(VARIABLE, ""))
             known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
@@ -105,6 +117,21 @@ class Failure(Exception):  # noqa: N818 - it is an outcome, caught in one place
         self.cause: Cause = cause
         self.reason = reason
         self.mend = mend
+
+    def logged(self) -> "Failure":
+        """This failure, once it stands in the log, with the traceback of what is being handled."""
+        if sys.exc_info()[0] is not None:
+            log(traceback.format_exc(), "ERROR")
+        log(f"{self.reason} {self.mend}", "ERROR")
+        return self
+
+
+CRASH = Failure("crash", "The bootstrap itself has failed; its log says where.", "Please report it with the worker's log.")
+NOT_RUNNING = Failure(
+    "interpreter",
+    "The interpreter of the environment cannot be run.",
+    "Start a new worker; it will build the environment again.",
+)
 
 
 def log(message: str, level: Literal["INFO", "WARN", "ERROR"] = "INFO") -> None:

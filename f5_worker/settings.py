@@ -45,6 +45,8 @@ class Settings:
     s3: S3Config | None = None
     on_runpod: bool = False
     on_pod: bool = False
+    keep_local: bool = False
+    """Results stay here, whatever bucket there is; no variable sets it, but the command line (cli/run.py)."""
 
     @property
     def demo_stands_in(self) -> bool:

@@ -88,7 +88,7 @@ def deliver(
     def delivered(way: Way, value: str, instead: str, made: str = result_format, bytes_: int = size) -> Delivered:
         return Delivered(kind, made, way, value, bytes_, _as_warnings(failures, kind, instead))
 
-    if s3 is not None:
+    if s3 is not None and not settings.keep_local:
         try:
             return delivered("url", store_result(s3, path, kind, job_id, result_format), "in S3")
         except Exception as error:  # noqa: BLE001 - what was paid for is delivered, whatever an upload ran into

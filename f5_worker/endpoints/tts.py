@@ -20,6 +20,7 @@ from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.model.load import LoadedModel
+from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import SpeechOptions, plan_chunks, planned_seconds
@@ -94,7 +95,7 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
-    with job.stages("model_load"):
+    with job.stages("model_load"), track("Loading the model"):
         model = resources.speaker()
     if model.warning:
         job.warnings.append(model.warning)
@@ -109,8 +110,13 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
         plan = plan_chunks(passages(lines, references, request), options)
         output_format = _format_that_fits(planned_seconds(plan), request, job)
-    with job.stages("synthesis"):
-        waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
+    with job.stages("synthesis"), track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
+
+        def step() -> None:
+            job.stop.check()
+            advance(1 / (options.nfe_step + 1))
+
+        waves = resources.scheduler.stream(synthesise(model, plan, options, step), job.stop)
         speech = whole_speech(plan, waves, options)
     result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
     return Spoken(speech, options.seed, model, references, output_format, result_rate)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from f5_worker import log
+from f5_worker import log, progress
 from f5_worker.errors import CheckpointNotFoundError, HubUnreachableError, PackageMissingError
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.runtime.packages import missing_package, real_imports
@@ -199,13 +199,20 @@ def _progress(name: str) -> Any:
             options["disable"] = True
             super().__init__(*args, **options)
             self._total, self._done, self._next = options.get("total") or 0, options.get("initial") or 0, time.monotonic() + 10
+            self._shown = progress.start(f"Downloading {Path(name).name}", self._total or None, "B")
+            self._shown.advance(self._done)
 
         def update(self, n: float | None = 1) -> bool | None:
             self._done += n or 0
-            if time.monotonic() >= self._next:
+            self._shown.advance(n or 0)
+            if time.monotonic() >= self._next and not progress.is_shown():
                 self._next = time.monotonic() + 10
                 share = f" of {self._total / 1e6:.0f} MB ({self._done / self._total:.0%})" if self._total else ""
                 log.info(f"Downloading {Path(name).name}: {self._done / 1e6:.0f} MB{share}")
             return None
+
+        def close(self) -> None:
+            super().close()
+            self._shown.end()
 
     return LoggedProgress

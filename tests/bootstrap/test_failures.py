@@ -79,7 +79,7 @@ def test_an_index_that_refuses_connections_with_an_older_environment(world: Worl
 def test_the_time_that_the_platform_gives(world: World) -> None:
     make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(600)\n"})
     world.require("slow==1.0")
-    (world.project / "f5_worker" / "speaks.py").write_text("import slow\n")
+    world.let_it_import("slow")
     report = world.start(F5_BOOTSTRAP_LIMIT="1.5").finish()
     assert (report.status, report.cause) == ("failed", "time")
     assert "RUNPOD_INIT_TIMEOUT" in str(report.mend)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bootstrap.faults import explain, is_transient, plain
+from bootstrap.installer_errors import explain, is_transient, plain
 from bootstrap.options import MARGIN, Options
 
 NO_VERSION = """error: No solution found when resolving dependencies

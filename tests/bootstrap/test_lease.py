@@ -33,7 +33,7 @@ def test_waiters_say_what_they_wait_for(world: World) -> None:
     go = world.folder / "go"
     make_wheel(world.wheels, "slow", "1.0", {"slow.py": waits_for(go)})
     world.require("slow==1.0")
-    (world.project / "f5_worker" / "speaks.py").write_text("import slow\n")
+    world.let_it_import("slow")
     first = world.start()
     first.wait_for("checking that")
     second = world.start()
@@ -46,7 +46,7 @@ def test_those_who_waited_for_a_build_that_fails_do_not_try_one_after_the_other(
     go = world.folder / "go"
     make_wheel(world.wheels, "broken", "1.0", {"broken.py": f"{waits_for(go)}raise ImportError('no')\n"})
     world.require("broken==1.0")
-    (world.project / "f5_worker" / "speaks.py").write_text("import broken\n")
+    world.let_it_import("broken")
     first = world.start()
     first.wait_for("checking that")
     others = [world.start() for _ in range(3)]
@@ -64,7 +64,7 @@ def slow_world(world: World) -> World:
     make_wheel(world.wheels, "many", "1.0", many_files("many", 1500))
     make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(0.6)\n"})
     world.require("tiny==1.0", "many==1.0", "slow==1.0")
-    (world.project / "f5_worker" / "speaks.py").write_text("import tiny\nimport slow\n")
+    world.let_it_import("tiny", "slow")
     return world
 
 

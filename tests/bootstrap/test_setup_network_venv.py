@@ -201,6 +201,7 @@ def test_a_damaged_environment_is_built_again(world: World) -> None:
     """One after the other in one place, since each needs an environment to damage."""
     report = world.start().finish()
     for spoil in SPOILS:
+        assert Path(report.interpreter).is_relative_to(world.volume), "never damage the Python of the tests"
         spoil(Path(report.interpreter).parent.parent)
         report = world.start().finish()
         assert (report.status, value(report.interpreter)) == ("built", "1"), spoil.__name__
@@ -210,7 +211,7 @@ def test_a_damaged_environment_is_built_again(world: World) -> None:
 def test_what_does_not_import_is_not_ready(world: World) -> None:
     make_wheel(world.wheels, "broken", "1.0", {"broken.py": "import a_module_nobody_has\n"})
     world.require("tiny==1.0", "broken==1.0")
-    (world.project / "f5_worker" / "late.py").write_text("def speak():\n    import broken\n")
+    world.let_it_import("broken")
     report = world.start().finish()
     assert (report.status, report.cause, report.interpreter) == ("failed", "import", world.python)
     assert "cannot import broken" in str(report.reason)

@@ -80,14 +80,14 @@ def bootstrap_with_a_bug(world: World) -> dict[str, str]:
     return {}
 
 
-def bootstrap_that_dies(world: World) -> dict[str, str]:
-    (world.project / "setup_network_venv.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+def bootstrap_that_cannot_be_imported(world: World) -> dict[str, str]:
+    (world.project / "bootstrap" / "choose.py").write_text("class Start(:\n")
     return {}
 
 
 def bootstrap_that_names_a_python_that_is_not_there(world: World) -> dict[str, str]:
-    report = '{"status": "ready", "place": "volume", "interpreter": "/no/python", "folder": null, "fingerprint": ""}'
-    (world.project / "setup_network_venv.py").write_text(f"print('/no/python')\nprint()\nprint({report!r})\n")
+    with (world.project / "bootstrap" / "choose.py").open("a") as choose:
+        choose.write('Start.report = lambda _: Report("ready", "volume", "/no/python", None, "")\n')
     return {}
 
 
@@ -98,7 +98,7 @@ def bootstrap_that_names_a_python_that_is_not_there(world: World) -> dict[str, s
         (local_disk_and_volume_read_only, "read_only"),
         (no_pip, "installer"),
         (bootstrap_with_a_bug, "crash"),
-        (bootstrap_that_dies, "crash"),
+        (bootstrap_that_cannot_be_imported, "crash"),
         (bootstrap_that_names_a_python_that_is_not_there, "interpreter"),
     ],
 )
@@ -186,7 +186,7 @@ def test_an_older_environment_speaks_when_the_new_one_cannot_be_had(world: World
 def test_a_stop_while_the_environment_is_built(world: World) -> None:
     make_wheel(world.wheels, "slow", "1.0", {"slow.py": "import time\ntime.sleep(600)\n"})
     world.require("sdk==1.0", "slow==1.0")
-    (world.project / "f5_worker" / "speaks.py").write_text("import slow\n")
+    world.let_it_import("slow")
     with JobApi(hold=0.1) as api, worker(world, api) as running:
         running.wait_for_log("checking that")
         running.sigterm()

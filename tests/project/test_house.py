@@ -9,6 +9,7 @@ from tests import REPOSITORY
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("handler",),
+    ("cli",),
     ("endpoints",),
     ("resources",),
     ("speech",),

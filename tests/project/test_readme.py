@@ -133,11 +133,13 @@ RUN_BY = {
     "test_the_readmes_first_command_is_understood_without_a_hub",
     'F5TTS_MODEL=demo ./start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "bootstrap/"
     "test_start_broken.py::test_the_true_environment_speaks",
+    './start.sh speak "Hello from F5-TTS."': "cli/test_run.py::test_speak_writes_the_file_that_its_last_line_names",
     "./start.sh --rp_serve_api": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
     "tests/run.sh": ".ci/run",
     "tests/run.sh -k benchmarks": ".ci/run",
     "python3 setup_network_venv.py --check": "bootstrap/test_setup_network_venv.py::"
     "test_check_changes_nothing_and_tells_the_state",
+    "pip install --no-deps -r requirements.txt": "bootstrap/test_requirements.py::test_plain_pip_installs_it_as_its_head_says",
     "docker build -f Dockerfile.runpod -t YOU/f5-tts-worker .": ".github/workflows/ci.yml",
 }
 """Every command of the README, and what runs it; the request to the local API is run below."""

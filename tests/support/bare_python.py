@@ -8,6 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bootstrap.report import VARIABLE
 from tests import REPOSITORY
 
 
@@ -24,14 +25,14 @@ def handler_without(folder: Path, *names: str) -> Sequence[str]:
 
 
 def _handler(folder: Path, kept: Iterable[Distribution]) -> Sequence[str]:
-    """Python without its ``site`` module sees no installed package but those in PYTHONPATH: links to what is kept."""
+    """Python as it is, without its ``site`` module sees no installed package but those in PYTHONPATH: links to what is kept."""
     folder.mkdir()
     for found in kept:
         for name in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
             source, link = Path(str(found.locate_file(name))), folder / name
             if source.exists() and not link.is_symlink():
                 link.symlink_to(source)
-    return ("/usr/bin/env", f"PYTHONPATH={folder}", sys.executable, "-S", str(REPOSITORY / "handler.py"))
+    return ("/usr/bin/env", f"PYTHONPATH={folder}", f"{VARIABLE}=", sys.executable, "-S", str(REPOSITORY / "handler.py"))
 
 
 def _requirements(names: Iterable[str]) -> dict[str, Distribution]:

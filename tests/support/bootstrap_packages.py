@@ -50,9 +50,9 @@ def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str | 
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     contents = {
-        **files,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **files,
     }
     record = io.StringIO()
     rows = csv.writer(record, lineterminator="\n")
@@ -144,13 +144,13 @@ class World:
         (project / "handler.py").write_text(handler)
         (project / "f5_worker").mkdir()
         (project / "f5_worker" / "__init__.py").write_text("")
-        (project / "f5_worker" / "speaks.py").write_text("".join(f"import {name}\n" for name in imports))
         for name in ("home", "tmp", "volume", "bin"):
             (folder / name).mkdir()
         (folder / "bin" / "uv").symlink_to(find_uv())
         world = cls(folder, project, folder / "wheels", folder / "volume", {})
         world.wheels.mkdir(exist_ok=True)
         world.require(*requirements)
+        world.let_it_import(*imports)
         world.variables = {
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),
@@ -172,9 +172,14 @@ class World:
     def take_the_real_worker(self) -> None:
         """Put the repository's own worker into the project, in place of the small one."""
         shutil.rmtree(self.project / "f5_worker")
+        shutil.copy2(REPOSITORY / "bootstrap" / "packages.py", self.project / "bootstrap")
         shutil.copytree(REPOSITORY / "f5_worker", self.project / "f5_worker", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("handler.py", "s3_utils.py"):
             shutil.copy2(REPOSITORY / name, self.project / name)
+
+    def let_it_import(self, *packages: str) -> None:
+        """Write the list of the packages that the worker imports."""
+        (self.project / "bootstrap" / "packages.py").write_text(f"PACKAGES = {packages!r}\n")
 
     def require(self, *lines: str) -> None:
         """Write ``requirements.txt``."""

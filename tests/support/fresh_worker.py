@@ -29,7 +29,7 @@ from f5_worker.delivery import workspace
 from f5_worker.resources import Resources
 from f5_worker.s3_config import S3Config
 from tests import REPOSITORY
-from tests.support.processes import clean_environment
+from tests.support.processes import ANSWER, clean_environment
 from tests.support.s3_server import s3_environment
 from tests.support.sounds import read_raw
 
@@ -74,9 +74,14 @@ def sound(answer: dict[str, Any], cwd: Path | None = None) -> Sound:
 
 
 def said_in(log: str, *private: str) -> list[str]:
-    """Which of these the worker itself said. Not its words: the result that the SDK prints after a local run."""
-    ours = [line for line in log.splitlines() if "| Job result: " not in line]
-    return [f"{word} in: {line}" for line in ours for word in (*private, str(REPOSITORY), sys.prefix, "X-Amz-") if word in line]
+    """Which of these the worker itself said. Not its words: the answer that follows a local job."""
+    ours, _, _ = f"\n{log}".partition(ANSWER)
+    return [
+        f"{word} in: {line}"
+        for line in ours.splitlines()
+        for word in (*private, str(REPOSITORY), sys.prefix, "X-Amz-")
+        if word in line
+    ]
 
 
 def base64_of(data: bytes) -> str:

@@ -1,6 +1,7 @@
 """The state of all places, for ``setup_network_venv.py --check``. Changes nothing."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from bootstrap import places
 from bootstrap.installers import find_installer
 from bootstrap.lease import current
 from bootstrap.options import Options
-from bootstrap.places import Location
+from bootstrap.places import Location, existing
 from bootstrap.report import Failure
 from bootstrap.store import Store, fingerprint
 
@@ -24,7 +25,7 @@ def state(requirements: Sequence[Path], root: Path | None, environment: Mapping[
         installer = find_installer(environment, None, "none").name
     except Failure as failure:
         problem = f"{failure.reason} {failure.mend}"
-    locations = (places.image(environment), places.volume(environment, root), *places.locals_(environment, project))
+    locations = (places.image(environment), places.volume(environment, root), *places.local_places(environment, project))
     found = [_place(location, name) for location in locations]
     ready = next((place["interpreter"] for place in found if place["ready"]), None)
     return {
@@ -59,7 +60,7 @@ def _place(location: Location, name: str) -> dict[str, Any]:
 
 def _may_be_written(location: Location) -> bool:
     """As well as can be told without writing."""
-    path = _existing(location.root) if location.create else location.root
+    path = existing(location.root) if location.create else location.root
     with suppress(OSError):
         return os.access(path, os.W_OK) and not os.statvfs(path).f_flag & os.ST_RDONLY
     return False
@@ -67,12 +68,5 @@ def _may_be_written(location: Location) -> bool:
 
 def _free(root: Path) -> int | None:
     with suppress(OSError):
-        status = os.statvfs(_existing(root))
-        return status.f_bavail * status.f_frsize
+        return shutil.disk_usage(existing(root)).free
     return None
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path

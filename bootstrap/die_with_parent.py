@@ -1,4 +1,4 @@
-"""Run a command that dies with the process that started it: ``python tied.py PARENT_PID COMMAND...``.
+"""Run a command that dies with the process that started it: ``python die_with_parent.py PARENT_PID COMMAND...``.
 
 An installer that outlives its killed builder would go on writing into a folder that the next builder removes.
 """

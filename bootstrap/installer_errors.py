@@ -1,6 +1,7 @@
 """An installer's output in plain words. uv and pip say the same things differently; ``explain`` knows both."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from bootstrap.places import place_name
@@ -35,12 +36,37 @@ _PACKAGE = (
     r"Failed to (?:build|download|install|fetch):? [`']?([A-Za-z][\w.\-]*?(?:==[\w.!+]+)?)(?:-py\S+\.whl)?[`']?(?:\s|$)",
     r"/simple/([\w.\-]+)/",
 )
-_TRANSIENT: tuple[Cause, ...] = ("network",)
+_SENTENCES: Mapping[Cause, tuple[str, str]] = {
+    "disk": (
+        "There was no space left on {where} while the environment was installed.",
+        "Free some on {where} or make it larger: an environment needs about 8 GB, and the container disk as much again while "
+        "it is being built.",
+    ),
+    "read_only": ("{where} refused a write during the install.", "Attach it with write access."),
+    "denied": ("The package index refused {named}{at}.", "Check the index's address and credentials."),
+    "network": (
+        "The package index did not answer for {named}{at}.",
+        "Check that workers may reach the internet; the next start tries again. BAKE_VENV=true needs no network at start.",
+    ),
+    "interpreter": (
+        "This Python cannot make a virtual environment.",
+        "Install the python3-venv package or uv, or set F5_PYTHON to a complete Python 3.11 or newer.",
+    ),
+    "package": (
+        "The index has no {package} for this Python and platform.",
+        "Correct the pin in requirements.txt and deploy again.",
+    ),
+    "build": (
+        "{named} could not be built from its source.",
+        "Pin a version that has a wheel for this Python and platform.",
+    ),
+}
+"""What is wrong and what to do, by cause."""
 
 
 def is_transient(failure: Failure) -> bool:
     """Whether the same install may succeed a moment later."""
-    return failure.cause in _TRANSIENT
+    return failure.cause == "network"
 
 
 def explain(output: str, installer: str, kind: Place) -> Failure:
@@ -49,45 +75,12 @@ def explain(output: str, installer: str, kind: Place) -> Failure:
     package = next((found[1] for pattern in _PACKAGE if (found := re.search(pattern, output))), None)
     where = place_name(kind)
     named = f"the package {package}" if package else "a package"
-    if cause == "disk":
-        return Failure(
-            "disk",
-            f"There was no space left on {where} while the environment was installed.",
-            f"Free some on {where} or make it larger: an environment needs about 8 GB, and the container disk as much again "
-            "while it is being built.",
+    if cause is not None:
+        reason, mend = (
+            sentence.format(where=where, package=package or "such package", named=named, at=_at(output))
+            for sentence in _SENTENCES[cause]
         )
-    if cause == "read_only":
-        return Failure(
-            "read_only", f"{where[0].upper()}{where[1:]} refused a write during the install.", "Attach it with write access."
-        )
-    if cause == "denied":
-        return Failure(
-            "denied", f"The package index refused {named}{_at(output)}.", "Check the index's address and credentials."
-        )
-    if cause == "network":
-        return Failure(
-            "network",
-            f"The package index did not answer for {named}{_at(output)}.",
-            "Check that workers may reach the internet; the next start tries again. BAKE_VENV=true needs no network at start.",
-        )
-    if cause == "interpreter":
-        return Failure(
-            "interpreter",
-            "This Python cannot make a virtual environment.",
-            "Install the python3-venv package or uv, or set F5_PYTHON to a complete Python 3.11 or newer.",
-        )
-    if cause == "package":
-        return Failure(
-            "package",
-            f"The index has no {package or 'such package'} for this Python and platform.",
-            "Correct the pin in requirements.txt and deploy again.",
-        )
-    if cause == "build":
-        return Failure(
-            "build",
-            f"{named[0].upper()}{named[1:]} could not be built from its source.",
-            "Pin a version that has a wheel for this Python and platform.",
-        )
+        return Failure(cause, reason[0].upper() + reason[1:], mend)
     return Failure(
         "installer",
         f"{installer} failed: {plain(_last_line(output))}",

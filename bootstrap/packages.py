@@ -1,0 +1,6 @@
+"""The packages that the worker imports anywhere in its code, by the names of their modules; a test keeps the list true."""
+
+PACKAGES = (
+    *("torch", "f5_tts", "runpod", "annotated_types", "av", "boto3", "botocore", "numpy", "pydantic", "pydantic_core"),
+    *("pypinyin", "requests", "safetensors", "soundfile", "torchaudio", "tqdm", "transformers", "urllib3", "vocos", "yaml"),
+)
