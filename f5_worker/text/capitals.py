@@ -45,6 +45,11 @@ _PREVIOUS = re.compile(r"([A-Za-z]+)(?:['’][A-Za-z]+)?(?P<between>[^A-Za-z0-9]
 _NEXT = re.compile(r"(?:['’][A-Za-z]+)?[^A-Za-z0-9]*([A-Za-z]+)")
 
 
+def acronym(word: str) -> str:
+    """``word`` so that it is not spelled, if it is an acronym that is said as a word: Nasa, Covid."""
+    return word.capitalize() if word in _SAID_AS_WORDS else word
+
+
 def _is_word(word: str) -> bool:
     """Whether capitals of ``word`` are for emphasis whatever stands beside it."""
     return word in _WORDS or (len(word) > 3 and word not in _SPELLED and _PRONOUNCEABLE.fullmatch(word.lower()) is not None)
@@ -68,4 +73,7 @@ def _capitals(match: re.Match[str]) -> str | None:
     return written.lower() if unknown else None
 
 
-CAPITALS: tuple[Rule, ...] = (rule(r"(?<![\w.&@#])[A-Z]{2,}(?:['’][A-Z]+|['’]s)?(?![\w&])(?!\.[A-Za-z])", _capitals),)
+CAPITALS: tuple[Rule, ...] = (
+    rule(r"(?<![\w.&@#])[A-Z]{2,}(?:['’][A-Z]+|['’]s)?(?![\w&])(?!\.[A-Za-z])", _capitals),
+    rule(r"(?<![\w.&@#])I['’](?:M|D|LL|VE)(?!\w)", lambda match: match[0].capitalize()),
+)

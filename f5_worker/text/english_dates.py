@@ -101,7 +101,7 @@ def _time(match: re.Match[str]) -> str | None:
 
 
 def _time_range(match: re.Match[str]) -> str | None:
-    first = _clock(match["from"], match["from_minute"]) if match["from_minute"] else cardinal(int(match["from"]))
+    first = _clock(match["from"], match["from_minute"]) if int(match["from_minute"] or "0") else cardinal(int(match["from"]))
     last = _clock(match["hour"], match["minute"], _half(match))
     return f"{first} to {last}"
 
@@ -163,6 +163,7 @@ TIMES: tuple[Rule, ...] = (
     rule(rf"{START}\d+(?: ?: ?\d+)+{END}", _ratio),
 )
 YEARS: tuple[Rule, ...] = (
+    rule(r"(?<![\w.,/])(?P<year>(?:19|20)\d\d)/(?P<next>\d\d)(?![\w/])", lambda match: f"{year(int(match['year']))} {decimal(match['next'])}"),
     rule(r"(?<![\w.,$€£])(?P<mark>['’‘])?(?P<n>1\d\d0|20\d0|[2-9]0)['’]?s(?!\w)", _decade),
     rule(r"(?<!\w)['’‘](?P<n>\d\d)(?![\w'’])", _short_year),
 )

@@ -1,7 +1,9 @@
 """What is spelled rather than counted in English: addresses of the web, telephone numbers, versions, names with digits in them."""
 
 import re
+from collections.abc import Callable, Mapping
 
+from f5_worker.text.capitals import acronym
 from f5_worker.text.english_numbers import cardinal, decimal, digits, label, ordinal, roman
 from f5_worker.text.rules import DASH, END, START, Rule, after, before, rule
 
@@ -18,13 +20,18 @@ _MONARCHS = (
     "Henry|Louis|Elizabeth|Charles|George|Edward|William|James|Richard|Mary|Philip|Philippe|Felipe|Francis|Frederick|Friedrich|Wilhelm|"
     "Leopold|Napoleon|Nicholas|Alexander|Peter|Catherine|Ivan|Ferdinand|Alfonso|Juan Carlos|Carlos|John Paul|Pius|Benedict|Gregory|Leo|"
     "Innocent|Clement|Urban|Paul|Ramses|Ramesses|Thutmose|Amenhotep|Ptolemy|Cleopatra|Xerxes|Darius|Gustav|Christian|Haakon|Harald|"
-    "Margrethe|Baldwin|Otto|Rudolf|Joseph|Maximilian|Boniface|Stephen|Robert|Malcolm|Selim|Mehmed|Murad|Akhenaten|Constantine|Theodosius"
+    "Margrethe|Baldwin|Otto|Rudolf|Joseph|Maximilian|Boniface|Stephen|Robert|Selim|Mehmed|Murad|Akhenaten|Constantine|Theodosius"
 )
 _PARTS_OF_WORKS = (
     "Chapter|Part|Act|Scene|Book|Volume|Vol\\.|Phase|Type|Section|Article|Appendix|Title|War|Bowl|Class|Stage|Level|Mark|Episode|Unit|"
     "Canto|Lesson|Figure|Table|Tier|Category|Group|Round|Grade|Schedule|Olympiad"
 )
 _LETTER_NAMES = re.compile(r"[aeiouy]")
+
+
+def _part_of_address(number: str) -> str:
+    round_or_year = number[0] != "0" and (number[-2:] == "00" or number[:2] in ("19", "20"))
+    return label(number) if len(number) < 3 or (len(number) < 5 and round_or_year) else digits(number)
 
 
 def _address(match: re.Match[str]) -> str | None:
@@ -34,7 +41,7 @@ def _address(match: re.Match[str]) -> str | None:
     return spelled(written) if written else None
 
 
-def spelled(written: str) -> str:
+def spelled(written: str, marks: Mapping[str, str] = _MARKS, number: Callable[[str], str] = _part_of_address) -> str:
     """``written`` part by part, with its marks by name."""
     words = []
     for part in _PARTS.findall(written):
@@ -45,9 +52,9 @@ def spelled(written: str) -> str:
             else:
                 words.append(_CAMEL.sub(" ", part) if not part.isupper() else lower)
         elif part.isdigit() and part.isascii():
-            words.append(label(part) if len(part) < 3 or (len(part) == 4 and part[:2] in ("19", "20")) else digits(part))
+            words.append(number(part))
         elif not part.isspace():
-            words.append(_MARKS.get(part, part))
+            words.append(marks.get(part, part))
     return " ".join(words)
 
 
@@ -93,8 +100,10 @@ def _grouped(match: re.Match[str]) -> str | None:
     return ", ".join(digits(group) + (" X" if group[-1] in "xX" else "") for group in groups)
 
 
-def _version(match: re.Match[str]) -> str:
+def _version(match: re.Match[str]) -> str | None:
     parts = match["n"].split(".")
+    if len(parts) > 2 and not match.groupdict().get("v") and all(len(part) == 3 for part in parts[1:]):
+        return None  # thousands, as other countries write them
     words = " point ".join(cardinal(int(part)) if len(part) < 5 else digits(part) for part in parts)
     return f"version {words}" if match.groupdict().get("v") else words
 
@@ -102,6 +111,12 @@ def _version(match: re.Match[str]) -> str:
 def _internet_address(match: re.Match[str]) -> str:
     port = f" port {label(match['port'])}" if match["port"] else ""
     return " dot ".join(digits(part) for part in match["n"].split(".")) + port
+
+
+def _coordinate(match: re.Match[str]) -> str:
+    parts = [(match[unit], unit) for unit in ("degrees", "minutes", "seconds") if match[unit]]
+    side = {"N": "north", "S": "south", "E": "east", "W": "west"}[match["to"]]
+    return " ".join([*(f"{decimal(n)} {unit}" for n, unit in parts), side])
 
 
 def _monarch(match: re.Match[str]) -> str | None:
@@ -117,18 +132,23 @@ def _numbered(match: re.Match[str]) -> str | None:
 def _mixed(match: re.Match[str]) -> str | None:
     """Letters and digits in one word: "B two B", "COVID nineteen", "MP three", "three-year-old"."""
     words: list[str] = []
+    joint, was_plain = "", False
     for part in re.findall(r"[A-Za-z]+|[0-9]+(?:\.[0-9]+)?|-", match[0]):
         if part == "-":
-            words.append("-")
-        elif part.isalpha():
-            if len(part) == 1 or (len(part) < 4 and not _LETTER_NAMES.search(part)):
-                part = part.upper()
-            words.append(part)
+            joint = "-"
+            continue
+        plain = part.islower() and len(part) > 2
+        if part[0].isdigit():
+            spoken = decimal(part) if "." in part else label(part)
+        elif len(part) == 1 or (len(part) < 4 and not _LETTER_NAMES.search(part)):
+            spoken = part.upper()
         else:
-            words.append(decimal(part) if "." in part else label(part))
-    spoken = " ".join(words)
-    spoken = re.sub(r" - (?=[a-z]{2})|(?<=[a-z]{2}) - (?=[a-z]{2})", "-", spoken)  # three-year-old
-    return spoken.replace(" - ", " ").replace(" -", "").replace("- ", "")
+            spoken = acronym(part)
+        # "three-year-old" keeps its hyphens, "COVID-19" and "F-16" do not
+        words.append(("-" if joint and (plain or was_plain) else " " if words else "") + spoken)
+        joint, was_plain = "", plain
+    return "".join(words)
+
 
 
 NAMES: tuple[Rule, ...] = (
@@ -142,6 +162,7 @@ NAMES: tuple[Rule, ...] = (
     rule(r"(?<!\w)(?:#|№) ?(?P<n>\d+(?:,\d{3})*)(?!\w)", _number_sign),
 )
 NUMBERS: tuple[Rule, ...] = (
+    rule(rf"{START}(?P<it>(?P<degrees>\d+(?:\.\d+)?)° ?(?:(?P<minutes>\d+)[′'’] ?)?(?:(?P<seconds>\d+(?:\.\d+)?)[″\"”] ?)?(?P<to>[NSEW]))(?!\w)", _coordinate),
     rule(rf"{START}(?P<n>(?:\d{{1,3}}\.){{3}}\d{{1,3}})(?::(?P<port>\d+))?{END}", _internet_address),
     rule(r"(?<!\w)(?P<v>[vV])\.? ?(?P<n>\d+(?:\.\d+)+|\d+(?=\b))(?!\w)(?!\.\d)", _version),
     rule(

@@ -28,7 +28,8 @@ _YEAR_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _NO_YEAR_AFTER = re.compile(r"\s(?:[a-z]+(?<!ss)(?<!\bwas)(?<!\bis)(?<!\bhas)s|people|men|women|children|percent|of)\b|,?\s?(?:times)\b")
-_DIGITS_BEFORE = re.compile(r"\b(?:pin|code|passcode|password|otp|account|acct|id|serial|zip|extension|ext\.?|[A-Z]{2})(?: number)?(?: is|:|#)? ?#?$")
+_RATED = re.compile(r"\b(?:rat\w+|scor\w+|gave|give|got|solid|grade\w*|it an?)\b[^.]*$")
+_RATED_BY = re.compile(r"\s(?:stars?|points?|marks?)\b")
 _IDENTIFIER_WORDS = re.compile(
     r"\b(?:pin|code|passcode|password|otp|account|acct|id|serial|extension|ext\.?|zip)(?: (?:number|no\.?))?(?: is|:)? ?#?$", re.IGNORECASE
 )
@@ -56,7 +57,7 @@ def _fraction(match: re.Match[str]) -> str | None:
     if not match["whole"] and not match["vulgar"]:
         if (a, b) in ((24, 7), (9, 11)) or a == b:
             return _joined(_sign(match), decimal(over), decimal(under))
-        if b in (5, 10, 100) and a <= b and re.search(r"\b(?:rat\w+|score\w*|scoring|gave|give|got|solid|grade\w*|a|an|it|is)\b[^.]*$", before(match)[-40:]):
+        if b in (5, 10, 100) and a <= b and (_RATED.search(before(match)[-40:]) or _RATED_BY.match(after(match))):
             return f"{decimal(over)} out of {decimal(under)}"
     if not 1 < b <= 100 or (a >= b and b > 10) or a > 20:
         return None if match["whole"] else _joined(_sign(match), decimal(over), "over", decimal(under))
@@ -72,13 +73,12 @@ def _amount(match: re.Match[str]) -> str | None:
     groups = match.re.groupindex
     if "vulgar" in groups:
         return _fraction(match)
-    words = _joined(_sign(match), _european(match["n"]))
-    return f"{words} to {_european(match['to'])}" if match["to"] else words
+    words = _joined(_sign(match), decimal(match["n"]))
+    return f"{words} {_to(match)} {decimal(match['to'])}" if match["to"] else words
 
 
-def _european(number: str) -> str:
-    """A number whose point may be the comma of other countries: "1.000.000", "1.000,5"."""
-    return decimal(number)
+def _to(match: re.Match[str]) -> str:
+    return "and" if re.search(r"\b[Bb]etween\s$", before(match)) else "to"
 
 
 def _attribute(match: re.Match[str]) -> bool:
@@ -117,7 +117,7 @@ def _per(unit: str | None) -> str:
 def _measure(match: re.Match[str]) -> str | None:
     unit, joint, following = match["unit"], match["joint"], after(match)
     number = match.groupdict().get("n")
-    if unit in ("in", "in²", "in2") and joint == " " and re.match(r"\.?\s[\w$'\"‘“(]", following) and not re.match(r"\.?\s[x×*by]\b", following):
+    if unit in ("in", "in²", "in2") and joint == " " and not match[0].endswith(".") and re.match(r"\s[\w$'\"‘“(]", following) and not re.match(r"\s(?:[x×*]|by)\s", following):
         return None  # "5 in a row"
     if unit in ("m", "K", "B", "t", "MB") and re.match(rf"\s(?:{_COUNTED})\b", following):
         return None
@@ -140,11 +140,12 @@ def _measure(match: re.Match[str]) -> str | None:
 
 def _times(match: re.Match[str]) -> str | None:
     """Sizes, "three by four", and products."""
-    parts = re.findall(r"[0-9.,]*\d", match[0])
+    parts = re.findall(r"[0-9.,]*\d", match["factors"])
     if re.match(r"\s?=", after(match)) or "*" in match[0] or "·" in match[0]:
         return " times ".join(map(decimal, parts))
     screen = all(3 <= len(part) <= 4 and part.isdigit() for part in parts)
-    return " by ".join(label(part) if screen else decimal(part) for part in parts)
+    words = " by ".join(label(part) if screen else decimal(part) for part in parts)
+    return _joined(words, UNITS[match["unit"]][1] if match["unit"] else "")
 
 
 def _equation(match: re.Match[str]) -> str:
@@ -172,8 +173,10 @@ def _plain(match: re.Match[str]) -> str | None:
         years = all(part.isdigit() and len(part) == 4 and 1000 <= int(part) < 2100 for part in (number, to))
         if years or (whole and len(number) == 4 and 1100 <= int(number) < 2100 and len(to) == 2):
             end = year(int(to)) if years else (f"oh {decimal(to[1])}" if to[0] == "0" else decimal(to))
-            return _joined(_sign(match), year(int(number)), "to", end)
-        return _joined(_sign(match), decimal(number), "to", decimal(to))
+            return _joined(_sign(match), year(int(number)), _to(match), end)
+        if number == to:
+            return _joined(_sign(match), decimal(number), decimal(to))
+        return _joined(_sign(match), decimal(number), _to(match), decimal(to))
     if whole and len(number) > 2 and (_IDENTIFIER_WORDS.search(left[-30:]) or (len(number) == 5 and _STATE_BEFORE.search(left))):
         return digits(number)
     if whole and _LABEL_BEFORE.search(left):
@@ -208,11 +211,16 @@ def _inches(match: re.Match[str]) -> str | None:
     return f"{decimal(match['n'])} {'inch' if match['n'] == '1' or re.match(r' [a-z]', after(match)) else 'inches'}"
 
 
+def _inch_fraction(match: re.Match[str]) -> str | None:
+    words = None if before(match).count('"') % 2 else _fraction(match)
+    return words and f"{words} {'inches' if match['whole'] else 'inch'}"
+
+
 def _ordinal(match: re.Match[str]) -> str:
     return ordinal(int(match["n"].replace(",", "")))
 
 
-_UNITS_END = rf"(?P<joint> |-)?(?P<unit>{_UNIT})(?:/(?P<per>{_UNIT}|{_ALTERNATIVES(sorted(PER))}))?(?!\w)(?!/\w)(?!\.\d)"
+_UNITS_END = rf"(?P<joint> |-)?(?P<unit>{_UNIT})(?:/(?P<per>{_UNIT}|{_ALTERNATIVES(sorted(PER))}))?(?!\w)(?!/\w)(?!\.\d)(?:\.(?= [a-z(]))?"
 _MONEY_PER = rf"(?: ?/ ?(?P<per>{_ALTERNATIVES(sorted(PER))}|h|hr|yr|mo|wk|min|kg|lb|g|oz|L|l|m²|sq ft|kWh|mi|km)(?!\w))?"
 _MONEY_MAGNITUDE = rf"(?: ?(?P<magnitude>{_MAGNITUDE})(?!\w))?"
 _TO = rf"(?: ?{DASH} ?(?:{_CURRENCY})?(?P<to>{NUMBER}))?"
@@ -229,9 +237,10 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(rf"{START}(?P<feet>\d+)(?:['’′]|ft) ?(?P<inches>1[01]|\d)(?:\.\d+)?(?:[\"”″]|''|’’|in)?(?!\w)", _height),
     rule(r"(?<!\w)(?P<feet>\d+)(?P<inches>)(?:′|['’](?= ?(?:x|×|by|tall|long|wide|high|deep) ?))", _height),
     rule(rf"{START}(?P<n>{NUMBER})(?P<mark>[\"″])(?!\w)", _inches),
+    rule(rf"{START}(?P<factors>{NUMBER}(?: ?[x×*·] ?{NUMBER})+)(?: ?(?P<unit>{_UNIT}))?(?!\w)", _times),
+    rule(rf"{START}{_AMOUNT}[\"″](?!\w)", _inch_fraction),
     rule(rf"{START}{_AMOUNT}{_UNITS_END}", _measure),
     rule(rf"{START}{_RANGE}{_UNITS_END}", _measure),
-    rule(rf"{START}{NUMBER}(?: ?[x×*·] ?{NUMBER})+(?![\w])", _times),
     rule(rf"{START}(?P<n>{NUMBER}) ?[x×](?!\w)", lambda m: f"{decimal(m['n'])} times"),
     rule(rf"{START}(?P<n>{NUMBER}|(?<![A-Za-z])[a-zA-Z])(?:\^(?P<exponent>-?\d+))(?!\w)", _power),
     rule(rf"{START}(?P<n>{NUMBER}|(?<![A-Za-z])[a-zA-Z])(?P<exponent>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)(?!\w)", _power),
@@ -240,7 +249,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(rf"{START}(?P<n>{INTEGER})(?:st|nd|rd|th|ST|ND|RD|TH|ˢᵗ|ⁿᵈ|ʳᵈ|ᵗʰ)(?!\w)", _ordinal),
 )
 PLAIN: tuple[Rule, ...] = (
-    rule(r"(?<![\w.,])\d{1,3}(?:\.\d{3}){2,}(?![\w.])", lambda m: decimal(m[0].replace(".", ""))),
+    rule(r"(?<![\w.,])\d{1,3}(?:\.\d{3}){2,}(?![\w.]|,\d)", lambda m: decimal(m[0].replace(".", ""))),
     rule(r"(?<![\w.,])\d{1,3}(?:\.\d{3})+,\d+(?!\w)", lambda m: decimal(m[0].replace(".", "").replace(",", "."))),
     rule(rf"(?<!\w){_RANGE}(?![\w])", _plain),
 )

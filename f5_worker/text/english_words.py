@@ -85,7 +85,7 @@ def _between(match: re.Match[str]) -> str | None:
 
 ABBREVIATIONS: tuple[Rule, ...] = (
     rule(rf"(?<=[A-Z0-9a-z] )(?<=\w )(?<![.,;:] )(?P<short>{'|'.join(STREETS)})(?P<dot>\.|(?=,|$))(?!\w)", lambda m: _street_after_name(m)),
-    rule(rf"\b(?P<short>{'|'.join(TITLES)})\.(?= ?[A-Z])", _title),
+    rule(rf"\b(?P<short>{'|'.join(TITLES)})\.(?= ?[A-Z]| (?:and|&) )", _title),
     rule(r"\b(?P<short>Mr|Mrs|Ms|Dr|Prof|St|Mt)(?= [A-Z][a-z])", _title),
     rule(rf"(?<![\w.])(?P<it>(?P<short>{'|'.join(NUMBERED)})\.)(?= ?(?:\d|[IVX]+\b))", _numbered, re.IGNORECASE),
     rule(r"(?<![\w.])(?P<it>(?P<short>ext|vol|pp|fig))(?= \d)", _numbered, re.IGNORECASE),
@@ -93,11 +93,12 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])(?P<short>{'|'.join(map(re.escape, PHRASES))})\.(?!\w)", _phrase, re.IGNORECASE),
     rule(rf"\b(?P<short>{_SHORT_MONTHS})\.", _month),
     rule(rf"\b(?P<short>{_SHORT_DAYS})\.(?=,? (?:[a-z0-9]|(?:{_SHORT_MONTHS})))", _day),
-    rule(rf"(?<![\w/])(?P<short>{'|'.join(BARE)})(?=[ \w]|$)(?<=/)", lambda m: _like(BARE[m[0].lower()], m[0]), re.IGNORECASE),
-    rule(r"(?<!\w)(?P<short>vs|aka|w/o|w/out|b/c|&c)(?!\w)", lambda m: BARE[m[0]]),
+    rule(r"(?<!\w)(?P<short>w/out|w/o|b/c|&c|vs|aka)(?!\w)", lambda m: BARE[m[0]]),
+    rule(r"(?<![\w/])w/(?=[ \w])", lambda _: "with", re.IGNORECASE),
 )
 SYMBOLS: tuple[Rule, ...] = (
     rule(rf"(?<=[\w%°.])(?P<it> ?[-\u2013\u2014] ?)(?=[$€£¥]?\d)", _between),
+    rule(r"(?<=\w)(?P<it> ?[x×] ?)(?=\d)", lambda _: " by "),
     rule(r"\b(?P<it>[CF]#)(?!\w)", lambda m: f"{m[0][0]} sharp"),
     rule(r"(?<=\w)\+\+(?!\w)", lambda _: " plus plus"),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", _slash),
