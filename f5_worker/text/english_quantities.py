@@ -7,6 +7,7 @@ from f5_worker.text.english_tables import CURRENCIES, MAGNITUDES, PER, UNITS
 from f5_worker.text.rules import DASH, INTEGER, NUMBER, START, Rule, after, before, rule
 
 _FRACTIONS = {c: n for c, n in zip("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", ["1/2", "1/3", "2/3", "1/4", "3/4", "1/5", "2/5", "3/5", "4/5", "1/6", "5/6", "1/8", "3/8", "5/8", "7/8"], strict=True)}
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _ALTERNATIVES = "|".join
 _VULGAR = "".join(_FRACTIONS)
 _SLASH = r"[/\u2044\u2215]"
@@ -95,7 +96,7 @@ def _money(match: re.Match[str]) -> str | None:
     magnitude = MAGNITUDES.get(match["magnitude"] or "", "")
     per = _per(match["per"])
     sign = "minus" if match["sign"] and match["sign"] in "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212" else _sign(match)
-    attribute = _attribute(match) or bool(re.match(r"-[a-z]", after(match)))
+    attribute = _attribute(match) or bool(re.match(r"-(?!plus)[a-z]{2}", after(match)))
     if magnitude or to:
         amount = f"{decimal(number)} to {decimal(to)}" if to else decimal(number)
         return _joined(sign, amount, magnitude, one if attribute else many, per)
@@ -123,8 +124,6 @@ def _measure(match: re.Match[str]) -> str | None:
         return None
     if unit in ("K", "B", "MP", "J", "ct") and not joint:
         return None  # 4K, 7B
-    if unit == "s" and number and re.fullmatch(r"\d*[1-9]0|\d{3}0|\d*00", number) and not joint:
-        return None  # the 80s
     if unit == "s" and re.search(r"iPhone\s$", before(match)):
         return None
     if (unit == "B" and joint == " ") or (unit == "t" and joint == " "):
@@ -157,8 +156,18 @@ def _equation(match: re.Match[str]) -> str:
     return " ".join(words)
 
 
+def _scientific(match: re.Match[str]) -> str:
+    exponent = match["exponent"].translate(_SUPERSCRIPTS)
+    sign = "minus " if exponent[0] in "-\u2212" else ""
+    return f"{decimal(match['n'])} times ten to the power of {sign}{decimal(exponent.lstrip('+-\u2212'))}"
+
+
+def _hundreds(match: re.Match[str]) -> str:
+    return {"10": "tens", "100": "hundreds", "1000": "thousands"}[match["n"].replace(",", "")]
+
+
 def _power(match: re.Match[str]) -> str:
-    exponent = match["exponent"].translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
+    exponent = match["exponent"].translate(_SUPERSCRIPTS)
     base = decimal(match["n"]) if match["n"][-1].isdigit() else match["n"]
     if exponent in ("2", "3"):
         return f"{base} {'squared' if exponent == '2' else 'cubed'}"
@@ -174,6 +183,9 @@ def _plain(match: re.Match[str]) -> str | None:
         if years or (whole and len(number) == 4 and 1100 <= int(number) < 2100 and len(to) == 2):
             end = year(int(to)) if years else (f"oh {decimal(to[1])}" if to[0] == "0" else decimal(to))
             return _joined(_sign(match), year(int(number)), _to(match), end)
+        if " " in match[0].strip() and float(to.replace(",", "")) < float(number.replace(",", "")):  # an aside, no range
+            first = year(int(number)) if whole and _is_year(int(number), left, "") else decimal(number)
+            return f"{_joined(_sign(match), first)} - {decimal(to)}"
         if number == to:
             return _joined(_sign(match), decimal(number), decimal(to))
         return _joined(_sign(match), decimal(number), _to(match), decimal(to))
@@ -205,14 +217,22 @@ def _height(match: re.Match[str]) -> str:
     return _joined(decimal(match["feet"]), feet, *rest)
 
 
+def _in_quotes(match: re.Match[str]) -> bool:
+    """Whether a straight quotation mark is open; one after a digit opens none, it is inches."""
+    is_open, left = False, before(match)
+    for mark in re.finditer('"', left):
+        is_open = not is_open and not left[: mark.start()][-1:].isdigit()
+    return is_open
+
+
 def _inches(match: re.Match[str]) -> str | None:
-    if match["mark"] == '"' and before(match).count('"') % 2:
+    if match["mark"] == '"' and _in_quotes(match):
         return None  # a quotation ends
     return f"{decimal(match['n'])} {'inch' if match['n'] == '1' or re.match(r' [a-z]', after(match)) else 'inches'}"
 
 
 def _inch_fraction(match: re.Match[str]) -> str | None:
-    words = None if before(match).count('"') % 2 else _fraction(match)
+    words = None if _in_quotes(match) else _fraction(match)
     return words and f"{words} {'inches' if match['whole'] else 'inch'}"
 
 
@@ -233,6 +253,10 @@ MONEY: tuple[Rule, ...] = (
     rule(rf"{START}{_SIGN}(?P<n>{NUMBER}){_TO}{_MONEY_MAGNITUDE} ?(?P<currency>{_CURRENCY}){_MONEY_PER}(?!\w)", _money),
 )
 QUANTITIES: tuple[Rule, ...] = (
+    rule(rf"{START}(?P<n>{NUMBER}) ?[x×*·] ?10(?:\^(?P<exponent>[-\u2212]?\d+))(?!\w)", _scientific),
+    rule(rf"{START}(?P<n>{NUMBER}) ?[x×*·] ?10(?P<exponent>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", _scientific),
+    rule(rf"{START}(?P<n>{NUMBER})[eE](?P<exponent>[-+\u2212]?\d+)(?!\w)", _scientific),
+    rule(r"(?<![\w.,])(?P<it>(?P<n>1,?000|100|10)['’]?s)(?= of\b)", _hundreds),
     rule(rf"{START}{NUMBER}(?: ?(?:[-+*/×÷x·^\u2212] ?{NUMBER}))+ ?= ?{NUMBER}(?!\w)", _equation),
     rule(rf"{START}(?P<feet>\d+)(?:['’′]|ft) ?(?P<inches>1[01]|\d)(?:\.\d+)?(?:[\"”″]|''|’’|in)?(?!\w)", _height),
     rule(r"(?<!\w)(?P<feet>\d+)(?P<inches>)(?:′|['’](?= ?(?:x|×|by|tall|long|wide|high|deep) ?))", _height),

@@ -144,6 +144,7 @@ _UNIT_NAMES = _pairs("""
     cal: calorie
     kcal: kilocalorie
     Nm: newton meter
+    hp: horsepower/horsepower
     dB: decibel
     lm: lumen
     ha: hectare
@@ -312,5 +313,5 @@ PHRASES = _pairs("""
 """)
 """Anywhere, with their period."""
 
-BARE = {"w/": "with", "w/o": "without", "w/out": "without", "b/c": "because", "vs": "versus", "aka": "also known as", "&c": "et cetera"}
+BARE = {"w/": "with", "w/o": "without", "w/out": "without", "b/c": "because", "vs": "versus", "aka": "also known as", "&c": "et cetera", "approx": "approximately"}
 """Written without a period."""

@@ -3,7 +3,7 @@
 import re
 
 from f5_worker.text.english_tables import BARE, DAYS, MONTHS, NUMBERED, PHRASES, STREETS, TITLES
-from f5_worker.text.rules import Rule, after, before, rule
+from f5_worker.text.rules import DASH, Rule, after, before, rule
 
 _STARTERS = (
     "The|He|She|It|They|We|I|You|A|An|In|On|At|This|That|These|Those|But|And|So|If|When|Then|There|What|Why|How|My|Our|His|Her|Their|Its|"
@@ -13,6 +13,7 @@ _STARTERS = (
 _ENDS = re.compile(rf"[\"'”’)\]]*(?:\s*$|\s+[\"'“‘(]?(?:{_STARTERS})\b)")
 _ENDS_BEFORE_CAPITAL = re.compile(r"[\"'”’)\]]*(?:\s*$|\s+[\"'“‘(]?[A-Z])")
 _COMPANIES = ("inc", "ltd", "corp", "co", "bros", "jr", "sr")
+_NEVER_LAST = {"e.g", "i.e", "vs", "approx", "cf", "viz", "incl", "excl", "esp", "a.k.a"}
 _OR = {"he/she", "she/he", "his/her", "her/his", "him/her", "her/him", "his/hers", "yes/no", "either/or", "true/false", "and/or"}
 _SHORT_MONTHS = "|".join(["Sept", *(month[:3] for month in MONTHS if month != "May")])
 _SHORT_DAYS = "|".join(["Tues", "Thurs", "Thur", *(day[:3] for day in DAYS)])
@@ -58,7 +59,9 @@ def _phrase(match: re.Match[str]) -> str | None:
         if short[0].islower() and name not in ("jr", "sr"):
             return None
         return PHRASES[name] + _period(match)
-    return _like(PHRASES[name], short) + _period(match, _ENDS_BEFORE_CAPITAL)
+    if short.isupper() and len(short) > 2:
+        return None  # EST, MAX
+    return _like(PHRASES[name], short) + ("" if name in _NEVER_LAST else _period(match, _ENDS_BEFORE_CAPITAL))
 
 
 def _month(match: re.Match[str]) -> str | None:
@@ -71,6 +74,11 @@ def _day(match: re.Match[str]) -> str:
     return next(day for day in DAYS if day.startswith(match["short"][:3]))
 
 
+def _days(match: re.Match[str]) -> str:
+    first = next(day for day in DAYS if day.startswith(match["a"][:3]))
+    return f"{first} to {_day(match)}"
+
+
 def _slash(match: re.Match[str]) -> str:
     left, right = re.search(r"\w+$", before(match)), re.match(r"\w+", after(match))
     words = f"{left[0] if left else ''}/{right[0] if right else ''}".lower()
@@ -79,7 +87,7 @@ def _slash(match: re.Match[str]) -> str:
 
 def _between(match: re.Match[str]) -> str | None:
     """A dash between two amounts: "9 am to 5 pm", "$5 to $10"."""
-    left = re.search(r"(?:^|[\s(])[$€£¥]?(?:\d[\w.,:%°/]*|\d+\s?[ap]\.?m\.?|\d+\s\w{1,4}|[A-Z][a-z]{2,8}\.?\s\d+)$", before(match))
+    left = re.search(r"(?:^|[\s(])[$€£¥]?(?:\d[\w.,:%°/]*|\d[\d:]*\s?[aApP]\.?[mM]\.?|\d+\s\w{1,4}|noon|midnight|[A-Z][a-z]{2,8}\.?\s\d+)$", before(match))
     return " to " if left else None
 
 
@@ -91,14 +99,15 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"(?<![\w.])(?P<it>(?P<short>ext|vol|pp|fig))(?= \d)", _numbered, re.IGNORECASE),
     rule(r"(?<![\w.])(?P<short>e\.g|i\.e)\.?(?!\w)", _phrase, re.IGNORECASE),
     rule(rf"(?<![\w.])(?P<short>{'|'.join(map(re.escape, PHRASES))})\.(?!\w)", _phrase, re.IGNORECASE),
+    rule(rf"\b(?P<a>{_SHORT_DAYS})\.?{DASH}(?P<short>{_SHORT_DAYS})(?:\.(?! [A-Z])|\b)", _days),
     rule(rf"\b(?P<short>{_SHORT_MONTHS})\.", _month),
     rule(rf"\b(?P<short>{_SHORT_DAYS})\.(?=,? (?:[a-z0-9]|(?:{_SHORT_MONTHS})))", _day),
-    rule(r"(?<!\w)(?P<short>w/out|w/o|b/c|&c|vs|aka)(?!\w)", lambda m: BARE[m[0]]),
+    rule(r"(?<!\w)(?P<short>w/out|w/o|b/c|&c|vs|aka|approx)(?!\w)", lambda m: BARE[m[0]]),
     rule(r"(?<![\w/])w/(?=[ \w])", lambda _: "with", re.IGNORECASE),
 )
 SYMBOLS: tuple[Rule, ...] = (
     rule(rf"(?<=[\w%°.])(?P<it> ?[-\u2013\u2014] ?)(?=[$€£¥]?\d)", _between),
-    rule(r"(?<=\w)(?P<it> ?[x×] ?)(?=\d)", lambda _: " by "),
+    rule(r"(?<=\w)(?P<it> [x×] )(?=\d)", lambda _: " by "),
     rule(r"\b(?P<it>[CF]#)(?!\w)", lambda m: f"{m[0][0]} sharp"),
     rule(r"(?<=\w)\+\+(?!\w)", lambda _: " plus plus"),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", _slash),
