@@ -166,13 +166,25 @@ def _rules(language: str) -> tuple[Rule, ...]:
     own: tuple[Rule, ...] = (
         rule(r"(?<![A-Za-z0-9._-])[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", address),
         rule(r"(?:https?://|www\.)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*[A-Za-z0-9/=_-]", address, re.IGNORECASE),
-        rule(r"(?<![A-Za-z0-9.@-])(?:[a-z0-9-]+\.)+(?:com|cn|org|net|jp|io|edu|gov|info|tw|hk)(?:/[A-Za-z0-9._~/?#=&%-]*[A-Za-z0-9/=_-])?(?![A-Za-z0-9])", address),
+        rule(
+            r"(?<![A-Za-z0-9.@-])(?:[a-z0-9-]+\.)+(?:com|cn|org|net|jp|io|edu|gov|info|tw|hk)(?:/[A-Za-z0-9._~/?#=&%-]*[A-Za-z0-9/=_-])?(?![A-Za-z0-9])",
+            address,
+        ),
         rule(r"(?<![\w+.])\+\d{1,3}[- ]?\d{2,11}(?:[- ]\d{2,8})*(?!\d)", telephone, re.ASCII),
         rule(rf"(?P<sign>(?<![0-9%])[-−])?(?P<n>{NUMBER})%?{_DASH}(?P<to>{NUMBER})(?P<mark>[%‰])", percent),
         rule(rf"(?P<sign>(?<![0-9%A-Za-z])[-−])?(?P<n>{NUMBER})(?P<to>)(?P<mark>[%‰])", percent),
-        rule(rf"(?P<currency>{_CURRENCY}) ?(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude}(?P<named>元|円|ドル|美元|欧元|块)?", money),
-        rule(rf"(?<![0-9.])(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude} ?(?P<currency>{_CURRENCY})(?P<named>)(?![A-Za-z])", money),
-        rule(rf"(?P<sign>(?<![0-9])[-−])?(?P<n>{NUMBER})(?:(?:℃|°C)?{_DASH}(?P<last>-)?(?P<to>{NUMBER}))? ?(?P<unit>℃|°C|℉|°F)", degrees),
+        rule(
+            rf"(?P<currency>{_CURRENCY}) ?(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude}(?P<named>元|円|ドル|美元|欧元|块)?",
+            money,
+        ),
+        rule(
+            rf"(?<![0-9.])(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude} ?(?P<currency>{_CURRENCY})(?P<named>)(?![A-Za-z])",
+            money,
+        ),
+        rule(
+            rf"(?P<sign>(?<![0-9])[-−])?(?P<n>{NUMBER})(?:(?:℃|°C)?{_DASH}(?P<last>-)?(?P<to>{NUMBER}))? ?(?P<unit>℃|°C|℉|°F)",
+            degrees,
+        ),
         rule(r"(?<![0-9/.])(?P<month>1[0-2]|[1-9])/(?P<day>1[3-9]|2\d|3[01])(?![0-9/])", month_and_day),
         rule(r"(?<![A-Za-z0-9.])[vV]?(?P<it>(?P<n>\d+(?:\.\d+){2,}))(?![0-9.])", point_by_point),
         rule(r"(?<=[A-Za-z])(?P<it>-(?P<n>\d+))(?![A-Za-z0-9.])", after_letters),
@@ -186,7 +198,9 @@ def _rules(language: str) -> tuple[Rule, ...]:
     if not zh:
         return (
             *own,
-            rule(r"(?<![A-Za-z0-9])(?:[1-6][DG]|[248]K|MP[34]|24/7)(?![A-Za-z0-9])", lambda match: _JAPANESE_NAMES.get(match[0])),
+            rule(
+                r"(?<![A-Za-z0-9])(?:[1-6][DG]|[248]K|MP[34]|24/7)(?![A-Za-z0-9])", lambda match: _JAPANESE_NAMES.get(match[0])
+            ),
             rule(r"(?<![0-9-])0\d{1,4}-\d{1,4}-\d{3,4}(?![0-9-])", telephone),
             rule(r"(?<![0-9.:-])(?:0|\d+\.\d+)(?![0-9.:])", lambda match: say(match[0])),
             rule(r"(?<=[0-9年月日時分円人個回歳度])[~～〜](?=[0-9])", lambda _: "から"),
@@ -194,7 +208,9 @@ def _rules(language: str) -> tuple[Rule, ...]:
     return (
         *own,
         rule(r"(?<!\d)(?:1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}-?\d{7,8}|[48]00-?\d{3,4}-?\d{3,4})(?!\d)", telephone),
-        rule(r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])", lambda match: digits(match[0], "zh") + ("X" if match[0][-1] in "xX" else "")),
+        rule(
+            r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])", lambda match: digits(match[0], "zh") + ("X" if match[0][-1] in "xX" else "")
+        ),
         rule(rf"{_DIALLED}(?P<it>\d{{3,}})(?![0-9.,]|[年月个人元次])", lambda match: digits(match["it"], "zh", "幺")),
         rule(r"(?<!\d)\d{3,4}(?=室|房间|号房|房(?![子价屋租产东])|航班|次列车)", lambda match: digits(match[0], "zh", "幺")),
         rule(r"(?<![0-9.,-])[1-9]\d{4,9}(?![0-9.,-])(?!年)", lambda match: cardinal(int(match[0]), "zh")),

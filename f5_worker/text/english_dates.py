@@ -18,7 +18,7 @@ def _name(names: list[str], short: str) -> str:
 
 
 def _date(match: re.Match[str]) -> str | None:
-    """"January fifth, nineteen ninety nine" or "the fifth of January nineteen ninety nine", in the order of the caller."""
+    """ "January fifth, nineteen ninety nine" or "the fifth of January nineteen ninety nine", in the order of the caller."""
     found = match.groupdict()
     day, last = int(match["day"]), found.get("last")
     if not 1 <= day <= 31 or (last and not day < int(last) <= 31):
@@ -81,7 +81,7 @@ def _clock(hour: str, minute: str | None, half: str = "") -> str:
 
 
 def _half(match: re.Match[str]) -> str:
-    """" AM" or " PM", with the period of "p.m." where it also ends the sentence."""
+    """ " AM" or " PM", with the period of "p.m." where it also ends the sentence."""
     written = match["half"]
     if not written:
         return ""
@@ -118,7 +118,11 @@ def _lasting(match: re.Match[str]) -> str:
 
 def _decade(match: re.Match[str]) -> str | None:
     number = match["n"]
-    if len(number) == 2 and not match["mark"] and re.search(r"\b(?:a|an|for|within|every|after|each|last|takes?|took)\s$", before(match)):
+    if (
+        len(number) == 2
+        and not match["mark"]
+        and re.search(r"\b(?:a|an|for|within|every|after|each|last|takes?|took)\s$", before(match), re.IGNORECASE)
+    ):
         return None  # seconds
     return plural(cardinal(int(number)) if len(number) == 2 else year(int(number)))
 
@@ -143,10 +147,18 @@ DATES: tuple[Rule, ...] = (
         _iso,
     ),
     rule(rf"{START}(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by)(?P<year>[12]\d{{3}}|\d\d)(?!\w)(?![-/.]\d)", _numeric),
-    rule(rf"\b(?:on|by|until|till|since|due|dated?|before|after|from) (?P<it>(?P<a>\d\d?)(?P<by>/)(?P<b>\d\d?)){END}", _numeric),
-    rule(rf"\b{_WEEKDAY}(?P<month>{_MONTH})\.? (?P<day>[0-3]?\d)(?:st|nd|rd|th)? ?{DASH} ?(?P<last>[0-3]?\d)(?:st|nd|rd|th)?(?:,? {_YEAR})?{END}", _date),
+    rule(
+        rf"\b(?:on|by|until|till|since|due|dated?|before|after|from) (?P<it>(?P<a>\d\d?)(?P<by>/)(?P<b>\d\d?)){END}", _numeric
+    ),
+    rule(
+        rf"\b{_WEEKDAY}(?P<month>{_MONTH})\.? (?P<day>[0-3]?\d)(?:st|nd|rd|th)? ?{DASH} ?(?P<last>[0-3]?\d)(?:st|nd|rd|th)?(?:,? {_YEAR})?{END}",
+        _date,
+    ),
     rule(rf"\b{_WEEKDAY}(?P<month>{_MONTH})\.? (?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?:(?:,? |,){_YEAR}|{END}(?! ?%))", _date),
-    rule(rf"(?<![\w/.,:-]){_WEEKDAY}(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?:[ -]| of )(?P<month>{_MONTH})\b\.?(?:(?:,? |-)(?P<year>[12]\d{{3}}))?(?!\w)", _date),
+    rule(
+        rf"(?<![\w/.,:-]){_WEEKDAY}(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?:[ -]| of )(?P<month>{_MONTH})\b\.?(?:(?:,? |-)(?P<year>[12]\d{{3}}))?(?!\w)",
+        _date,
+    ),
     rule(rf"\b(?P<month>{_MONTH})\.?,? {_YEAR}", _month_year),
 )
 TIMES: tuple[Rule, ...] = (
@@ -155,7 +167,10 @@ TIMES: tuple[Rule, ...] = (
         rf"(?P<hour>2[0-3]|[01]?\d)(?::(?P<minute>[0-5]\d))? ?{_HALF}",
         _time_range,
     ),
-    rule(rf"{START}(?P<from>2[0-3]|[01]?\d):(?P<from_minute>[0-5]\d) ?{DASH} ?(?P<hour>2[0-3]|[01]?\d):(?P<minute>[0-5]\d)(?P<half>)(?![\w:])", _time_range),
+    rule(
+        rf"{START}(?P<from>2[0-3]|[01]?\d):(?P<from_minute>[0-5]\d) ?{DASH} ?(?P<hour>2[0-3]|[01]?\d):(?P<minute>[0-5]\d)(?P<half>)(?![\w:])",
+        _time_range,
+    ),
     rule(rf"{START}{_CLOCK}(?: ?{_HALF}|(?![\w:])(?P<no>))(?!\d)", _time),
     rule(rf"{START}(?P<hour>1[0-2]|0?[1-9]) ?{_HALF}", _hour),
     rule(r"(?<!\w)(?P<hours>\d+) ?h(?:rs?)? ?(?P<minutes>[0-5]?\d) ?m(?:in)?(?: ?(?P<seconds>[0-5]?\d) ?s)?(?!\w)", _lasting),
@@ -163,7 +178,10 @@ TIMES: tuple[Rule, ...] = (
     rule(rf"{START}\d+(?: ?: ?\d+)+{END}", _ratio),
 )
 YEARS: tuple[Rule, ...] = (
-    rule(r"(?<![\w.,/])(?P<year>(?:19|20)\d\d)/(?P<next>\d\d)(?![\w/])", lambda match: f"{year(int(match['year']))} {decimal(match['next'])}"),
+    rule(
+        r"(?<![\w.,/])(?P<year>(?:19|20)\d\d)/(?P<next>\d\d)(?![\w/])",
+        lambda match: f"{year(int(match['year']))} {decimal(match['next'])}",
+    ),
     rule(r"(?<![\w.,$€£])(?P<mark>['’‘])?(?P<n>1\d\d0|20\d0|[2-9]0)['’]?s(?!\w)", _decade),
     rule(r"(?<!\w)['’‘](?P<n>\d\d)(?![\w'’])", _short_year),
 )

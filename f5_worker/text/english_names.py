@@ -9,7 +9,9 @@ from f5_worker.text.rules import DASH, END, START, Rule, after, before, rule
 
 _TOP = "com|org|net|edu|gov|mil|io|ai|dev|app|co|uk|de|fr|nl|eu|ca|au|jp|cn|ch|info|biz|tv|xyz|tech|online|store|shop|blog|news|site|cloud|page"
 _FILES = "pdf|txt|docx?|xlsx?|pptx?|csv|json|xml|html?|css|jsx?|tsx?|py|rs|cpp|java|sh|exe|zip|tar|gz|png|jpe?g|gif|svg|mp[34]|wav|flac|ogg|md|ya?ml|toml|ini|log|sql"
-_SPELLED = frozenset("uk us eu ai io tv fr nl au jp cn ch ca html htm css js php asp xml pdf csv jpg png gif svg mp md py ts url www http https ftp id api faq".split())
+_SPELLED = frozenset(
+    "uk us eu ai io tv fr nl au jp cn ch ca html htm css js php asp xml pdf csv jpg png gif svg mp md py ts url www http https ftp id api faq".split()
+)
 _MARKS = {
     ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "?": "question mark", "=": "equals",
     "&": "and", "#": "hash", "+": "plus", "%": "percent", "~": "tilde", "!": "exclamation mark", ",": "comma", "\\": "backslash",
@@ -47,7 +49,7 @@ def spelled(written: str, marks: Mapping[str, str] = _MARKS, number: Callable[[s
     for part in _PARTS.findall(written):
         if part.isascii() and part.isalpha():
             lower = part.lower()
-            if lower in _SPELLED or not _LETTER_NAMES.search(lower):
+            if len(lower) == 1 or lower in _SPELLED or not _LETTER_NAMES.search(lower):
                 words.append(" ".join(part.upper()))
             else:
                 words.append(_CAMEL.sub(" ", part) if not part.isupper() else lower)
@@ -79,7 +81,7 @@ def _telephone(match: re.Match[str]) -> str | None:
 
 
 def _local_number(match: re.Match[str]) -> str | None:
-    """"555-1234"; but 500-1000 is a range unless a call is spoken of."""
+    """ "555-1234"; but 500-1000 is a range unless a call is spoken of."""
     first, last = match["a"], match["b"]
     called = re.search(r"\b(?:call|phone|tel|dial|ring|text|number|fax|reach|contact)", before(match)[-60:], re.IGNORECASE)
     if first.endswith("0") and last.endswith("00") and int(first) < int(last) and not called:
@@ -150,7 +152,6 @@ def _mixed(match: re.Match[str]) -> str | None:
     return "".join(words)
 
 
-
 NAMES: tuple[Rule, ...] = (
     rule(r"(?<![\w.+-])(?P<it>[\w.+%-]*\w@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})(?!\w)", _address),
     rule(r"(?<!\w)(?P<it>(?:https?|ftp|wss?)://[^\s<>\"“”]*[\w/=~])", _address, re.IGNORECASE),
@@ -162,7 +163,10 @@ NAMES: tuple[Rule, ...] = (
     rule(r"(?<!\w)(?:#|№) ?(?P<n>\d+(?:,\d{3})*)(?!\w)", _number_sign),
 )
 NUMBERS: tuple[Rule, ...] = (
-    rule(rf"{START}(?P<it>(?P<degrees>\d+(?:\.\d+)?)° ?(?:(?P<minutes>\d+)[′'’] ?)?(?:(?P<seconds>\d+(?:\.\d+)?)[″\"”] ?)?(?P<to>[NSEW]))(?!\w)", _coordinate),
+    rule(
+        rf"{START}(?P<it>(?P<degrees>\d+(?:\.\d+)?)° ?(?:(?P<minutes>\d+)[′'’] ?)?(?:(?P<seconds>\d+(?:\.\d+)?)[″\"”] ?)?(?P<to>[NSEW]))(?!\w)",
+        _coordinate,
+    ),
     rule(rf"{START}(?P<n>(?:\d{{1,3}}\.){{3}}\d{{1,3}})(?::(?P<port>\d+))?{END}", _internet_address),
     rule(r"(?<!\w)(?P<v>[vV])\.? ?(?P<n>\d+(?:\.\d+)+|\d+(?=\b))(?!\w)(?!\.\d)", _version),
     rule(
@@ -171,14 +175,19 @@ NUMBERS: tuple[Rule, ...] = (
         _version,
     ),
     rule(r"(?<![\w.,])\+\d{1,3}[\s.()-]{0,2}(?:\(?\d{1,5}\)?[\s.-]{0,2}){1,5}\d{2,}(?![\w])", _telephone),
-    rule(r"(?<![\w.,-])(?P<one>1[- ])?\(?(?P<area>8(?:00|88|77|66|55|44|33))\)?[- ](?P<word>[A-Z]{2,}(?:-[A-Z]+)+|[A-Z]{4,})(?!\w)", _vanity),
+    rule(
+        r"(?<![\w.,-])(?P<one>1[- ])?\(?(?P<area>8(?:00|88|77|66|55|44|33))\)?[- ](?P<word>[A-Z]{2,}(?:-[A-Z]+)+|[A-Z]{4,})(?!\w)",
+        _vanity,
+    ),
     rule(r"(?<![\w.,-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", _telephone),
     rule(r"(?<![\w.,-])\(?0\d{2,4}\)?[- ]\d{3,4}[- ]?\d{3,4}(?![\w-])", _telephone),
     rule(rf"(?<![\w.,-])\d{{3}}{DASH}\d{{2}}{DASH}\d{{4}}(?![\w-])", _telephone),
     rule(r"(?<![\w.,$€£-])(?P<a>\d{3})[-\u2011](?P<b>\d{4})(?![\w-])", _local_number),
     rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?:-[0-9X])?(?![\w-])", _grouped),
     rule(r"(?<![\w.,])\d{4}(?: \d{4}){2,4}(?![\w.,])", _grouped),
-    rule(r"\b(?:[Cc]all(?:ed|ing)?|[Dd]ial(?:ed|ing)?|[Tt]ext) (?P<it>\d{3})(?![\w,.-]\d|\w)", lambda match: digits(match["it"])),
+    rule(
+        r"\b(?:[Cc]all(?:ed|ing)?|[Dd]ial(?:ed|ing)?|[Tt]ext) (?P<it>\d{3})(?![\w,.-]\d|\w)", lambda match: digits(match["it"])
+    ),
     rule(r"(?<![\w.,$€£#-])(?<!Porsche )911(?![\w,.-]\d|\w|[-/])", lambda _: "nine one one"),
     rule(rf"{START}(?P<n>\d+(?:\.\d+){{2,}}){END}", _version),
 )
@@ -187,6 +196,12 @@ MIXED: tuple[Rule, ...] = (
     rule(rf"\b(?:{_MONARCHS}) (?P<it>[IVX]{{2,}}|[VX])(?![\w.]\w|\w)", _monarch),
     rule(rf"\b(?:King|Queen|Pope|Emperor|Tsar|Czar|Kaiser|Sultan|Prince) (?:{_MONARCHS}) (?P<it>I)(?!\w)", _monarch),
     rule(rf"\b(?:{_PARTS_OF_WORKS}|{_PARTS_OF_WORKS.upper()}) (?P<it>[IVXL]+)(?![\w'’]|\.\w)", _numbered),
-    rule(r"\b[A-Z][a-z]+ (?P<it>II|III|VII|VIII|XI{1,3}|XIV|XV|XVI{1,3}|XIX|IX|(?<!an )(?:IV|VI)(?= |[.,:;!?]|$))(?![\w'’])(?! drip| line| bag)", _numbered),
-    rule(r"(?<![\w@#])(?=[A-Za-z0-9-]*\d)(?=[A-Za-z0-9-]*[A-Za-z])[A-Za-z0-9]+(?:\.\d+[A-Za-z]+)?(?:-[A-Za-z0-9]+)*(?!\w)", _mixed),
+    rule(
+        r"\b[A-Z][a-z]+ (?P<it>II|III|VII|VIII|XI{1,3}|XIV|XV|XVI{1,3}|XIX|IX|(?<!an )(?:IV|VI)(?= |[.,:;!?]|$))(?![\w'’])(?! drip| line| bag)",
+        _numbered,
+    ),
+    rule(
+        r"(?<![\w@#])(?=[A-Za-z0-9-]*\d)(?=[A-Za-z0-9-]*[A-Za-z])[A-Za-z0-9]+(?:\.\d+[A-Za-z]+)?(?:-[A-Za-z0-9]+)*(?!\w)",
+        _mixed,
+    ),
 )

@@ -3,24 +3,40 @@
 import re
 
 from f5_worker.text.english_numbers import cardinal, decimal, digits, label, ordinal, year
-from f5_worker.text.english_tables import CURRENCIES, MAGNITUDES, PER, UNITS
+from f5_worker.text.english_units import CURRENCIES, MAGNITUDES, PER, UNITS
 from f5_worker.text.rules import DASH, INTEGER, NUMBER, START, Rule, after, before, rule
 
-_FRACTIONS = {c: n for c, n in zip("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", ["1/2", "1/3", "2/3", "1/4", "3/4", "1/5", "2/5", "3/5", "4/5", "1/6", "5/6", "1/8", "3/8", "5/8", "7/8"], strict=True)}
+_FRACTIONS = {
+    c: n
+    for c, n in zip(
+        "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞",
+        ["1/2", "1/3", "2/3", "1/4", "3/4", "1/5", "2/5", "3/5", "4/5", "1/6", "5/6", "1/8", "3/8", "5/8", "7/8"],
+        strict=True,
+    )
+}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _ALTERNATIVES = "|".join
 _VULGAR = "".join(_FRACTIONS)
 _SLASH = r"[/\u2044\u2215]"
 _SIGN = rf"(?:(?<![\w).,:/%])(?P<sign>{DASH}|\+|±|~|≈|[<>≤≥] ?))?"
-_SIGNS = {"+": "plus", "±": "plus or minus", "~": "about", "≈": "about", "<": "less than", ">": "more than", "≤": "at most", "≥": "at least"}
-_AMOUNT = (
-    rf"{_SIGN}(?:(?P<whole>\d+)(?: |{DASH})?)??(?:(?P<vulgar>[{_VULGAR}])|(?<![0-9.,/])(?P<over>\d+){_SLASH}(?P<under>\d+)(?![0-9/]))"
-)
+_SIGNS = {
+    "+": "plus",
+    "±": "plus or minus",
+    "~": "about",
+    "≈": "about",
+    "<": "less than",
+    ">": "more than",
+    "≤": "at most",
+    "≥": "at least",
+}
+_AMOUNT = rf"{_SIGN}(?:(?P<whole>\d+)(?: |{DASH})?)??(?:(?P<vulgar>[{_VULGAR}])|(?<![0-9.,/])(?P<over>\d+){_SLASH}(?P<under>\d+)(?![0-9/]))"
 _RANGE = rf"{_SIGN}(?P<n>{NUMBER})(?: ?{DASH} ?(?P<to>{NUMBER}))?"
 _MAGNITUDE = _ALTERNATIVES(sorted(map(re.escape, MAGNITUDES), key=len, reverse=True))
 _CURRENCY = _ALTERNATIVES(sorted(map(re.escape, CURRENCIES), key=len, reverse=True))
 _UNIT = _ALTERNATIVES(sorted((re.escape(unit).replace("\\ ", " ") for unit in UNITS), key=len, reverse=True))
-_NO_NOUN = re.compile(r"(?:of|in|and|or|for|to|more|less|per|on|at|is|was|were|are|from|by|with|than|if|as|but|that|when|the|each|a|i|it)\b")
+_NO_NOUN = re.compile(
+    r"(?:of|in|and|or|for|to|more|less|per|on|at|is|was|were|are|from|by|with|than|if|as|but|that|when|the|each|a|i|it)\b"
+)
 _COUNTED = r"people|users?|views|followers|subscribers|customers|downloads|members|copies|jobs|years|times|votes|likes|visitors|homes|lines|rows"
 _YEAR_BEFORE = re.compile(
     r"(?:\b(?:in|since|by|until|till|from|of|during|before|after|around|circa|early|late|mid|year|spring|summer|autumn|fall|winter|"
@@ -28,11 +44,14 @@ _YEAR_BEFORE = re.compile(
     rf"between|election|edition|season|copyright|©)|{DASH})[\s,(-]*$",
     re.IGNORECASE,
 )
-_NO_YEAR_AFTER = re.compile(r"\s(?:[a-z]+(?<!ss)(?<!\bwas)(?<!\bis)(?<!\bhas)s|people|men|women|children|percent|of)\b|,?\s?(?:times)\b")
-_RATED = re.compile(r"\b(?:rat\w+|scor\w+|gave|give|got|solid|grade\w*|it an?)\b[^.]*$")
+_NO_YEAR_AFTER = re.compile(
+    r"\s(?:[a-z]+(?<!ss)(?<!\bwas)(?<!\bis)(?<!\bhas)s|people|men|women|children|percent|of)\b|,?\s?(?:times)\b"
+)
+_RATED = re.compile(r"\b(?:rat\w+|scor\w+|gave|give|got|solid|grade\w*|it an?)\b[^.]*$", re.IGNORECASE)
 _RATED_BY = re.compile(r"\s(?:stars?|points?|marks?)\b")
 _IDENTIFIER_WORDS = re.compile(
-    r"\b(?:pin|code|passcode|password|otp|account|acct|id|serial|extension|ext\.?|zip)(?: (?:number|no\.?))?(?: is|:)? ?#?$", re.IGNORECASE
+    r"\b(?:pin|code|passcode|password|otp|account|acct|id|serial|extension|ext\.?|zip)(?: (?:number|no\.?))?(?: is|:)? ?#?$",
+    re.IGNORECASE,
 )
 _STATE_BEFORE = re.compile(r",\s?[A-Z]{2}\s$")
 _LABEL_BEFORE = re.compile(
@@ -50,7 +69,7 @@ def _sign(match: re.Match[str]) -> str:
 
 
 def _fraction(match: re.Match[str]) -> str | None:
-    """"three and a half", "two thirds", "seven out of ten", "twenty four seven"."""
+    """ "three and a half", "two thirds", "seven out of ten", "twenty four seven"."""
     over, under = match["over"], match["under"]
     if match["vulgar"]:
         over, under = _FRACTIONS[match["vulgar"]].split("/")
@@ -118,7 +137,13 @@ def _per(unit: str | None) -> str:
 def _measure(match: re.Match[str]) -> str | None:
     unit, joint, following = match["unit"], match["joint"], after(match)
     number = match.groupdict().get("n")
-    if unit in ("in", "in²", "in2") and joint == " " and not match[0].endswith(".") and re.match(r"\s[\w$'\"‘“(]", following) and not re.match(r"\s(?:[x×*]|by)\s", following):
+    if (
+        unit in ("in", "in²", "in2")
+        and joint == " "
+        and not match[0].endswith(".")
+        and re.match(r"\s[\w$'\"‘“(]", following)
+        and not re.match(r"\s(?:[x×*]|by)\s", following)
+    ):
         return None  # "5 in a row"
     if unit in ("m", "K", "B", "t", "MB") and re.match(rf"\s(?:{_COUNTED})\b", following):
         return None
@@ -132,8 +157,10 @@ def _measure(match: re.Match[str]) -> str | None:
     if words is None:
         return None
     one, many = UNITS[unit]
-    single = (number is not None and number == "1" and not match["to"]) or (number is None and not match["whole"]) or joint == "-"
-    name = one if single or (_attribute(match) and unit not in "%°") else many
+    single = (
+        (number is not None and number == "1" and not match["to"]) or (number is None and not match["whole"]) or joint == "-"
+    )
+    name = one if single or (_attribute(match) and unit != "%") else many
     return _joined(words, name, _per(match["per"]))
 
 
@@ -148,7 +175,17 @@ def _times(match: re.Match[str]) -> str | None:
 
 
 def _equation(match: re.Match[str]) -> str:
-    names = {"+": "plus", "*": "times", "×": "times", "x": "times", "·": "times", "/": "divided by", "÷": "divided by", "=": "equals", "^": "to the power of"}
+    names = {
+        "+": "plus",
+        "*": "times",
+        "×": "times",
+        "x": "times",
+        "·": "times",
+        "/": "divided by",
+        "÷": "divided by",
+        "=": "equals",
+        "^": "to the power of",
+    }
     parts = re.findall(rf"{NUMBER}|[^\s0-9]", match[0])
     words: list[str] = []
     for part in parts:
@@ -158,8 +195,8 @@ def _equation(match: re.Match[str]) -> str:
 
 def _scientific(match: re.Match[str]) -> str:
     exponent = match["exponent"].translate(_SUPERSCRIPTS)
-    sign = "minus " if exponent[0] in "-\u2212" else ""
-    return f"{decimal(match['n'])} times ten to the power of {sign}{decimal(exponent.lstrip('+-\u2212'))}"
+    sign = "" if exponent[0] in "+0123456789" else "minus "
+    return f"{decimal(match['n'])} times ten to the power of {sign}{decimal(re.sub('[^0-9]', '', exponent))}"
 
 
 def _hundreds(match: re.Match[str]) -> str:
@@ -189,7 +226,11 @@ def _plain(match: re.Match[str]) -> str | None:
         if number == to:
             return _joined(_sign(match), decimal(number), decimal(to))
         return _joined(_sign(match), decimal(number), _to(match), decimal(to))
-    if whole and len(number) > 2 and (_IDENTIFIER_WORDS.search(left[-30:]) or (len(number) == 5 and _STATE_BEFORE.search(left))):
+    if (
+        whole
+        and len(number) > 2
+        and (_IDENTIFIER_WORDS.search(left[-30:]) or (len(number) == 5 and _STATE_BEFORE.search(left)))
+    ):
         return digits(number)
     if whole and _LABEL_BEFORE.search(left):
         return label(number)

@@ -14,7 +14,19 @@ _ENDS = re.compile(rf"[\"'”’)\]]*(?:\s*$|\s+[\"'“‘(]?(?:{_STARTERS})\b)"
 _ENDS_BEFORE_CAPITAL = re.compile(r"[\"'”’)\]]*(?:\s*$|\s+[\"'“‘(]?[A-Z])")
 _COMPANIES = ("inc", "ltd", "corp", "co", "bros", "jr", "sr")
 _NEVER_LAST = {"e.g", "i.e", "vs", "approx", "cf", "viz", "incl", "excl", "esp", "a.k.a"}
-_OR = {"he/she", "she/he", "his/her", "her/his", "him/her", "her/him", "his/hers", "yes/no", "either/or", "true/false", "and/or"}
+_OR = {
+    "he/she",
+    "she/he",
+    "his/her",
+    "her/his",
+    "him/her",
+    "her/him",
+    "his/hers",
+    "yes/no",
+    "either/or",
+    "true/false",
+    "and/or",
+}
 _SHORT_MONTHS = "|".join(["Sept", *(month[:3] for month in MONTHS if month != "May")])
 _SHORT_DAYS = "|".join(["Tues", "Thurs", "Thur", *(day[:3] for day in DAYS)])
 _SYMBOLS = {
@@ -39,7 +51,7 @@ def _title(match: re.Match[str]) -> str:
 
 
 def _street(match: re.Match[str]) -> str | None:
-    """"Main Street", "Elm Drive"; but a saint or a doctor where a name follows and no house number goes before."""
+    """ "Main Street", "Elm Drive"; but a saint or a doctor where a name follows and no house number goes before."""
     short = match["short"]
     if short in TITLES and re.match(r"\s[A-Z][a-z]", after(match)):
         numbered = re.search(r"\d\w*\s(?:[A-Z][\w.]*\s)+$", before(match))
@@ -65,7 +77,9 @@ def _phrase(match: re.Match[str]) -> str | None:
 
 
 def _month(match: re.Match[str]) -> str | None:
-    if _ENDS_BEFORE_CAPITAL.match(after(match)) and not re.search(r"\b(?:in|of|since|by|until|last|next|early|late|mid)[\s-]$", before(match)):
+    if _ENDS_BEFORE_CAPITAL.match(after(match)) and not re.search(
+        r"\b(?:in|of|since|by|until|last|next|early|late|mid)[\s-]$", before(match)
+    ):
         return None  # Jan is a name too
     return next(month for month in MONTHS if month.startswith(match["short"][:3])) + _period(match)
 
@@ -87,12 +101,18 @@ def _slash(match: re.Match[str]) -> str:
 
 def _between(match: re.Match[str]) -> str | None:
     """A dash between two amounts: "9 am to 5 pm", "$5 to $10"."""
-    left = re.search(r"(?:^|[\s(])[$€£¥]?(?:\d[\w.,:%°/]*|\d[\d:]*\s?[aApP]\.?[mM]\.?|\d+\s\w{1,4}|noon|midnight|[A-Z][a-z]{2,8}\.?\s\d+)$", before(match))
+    left = re.search(
+        r"(?:^|[\s(])[$€£¥]?(?:\d[\w.,:%°/]*|\d[\d:]*\s?[aApP]\.?[mM]\.?|\d+\s\w{1,4}|noon|midnight|[A-Z][a-z]{2,8}\.?\s\d+)$",
+        before(match),
+    )
     return " to " if left else None
 
 
 ABBREVIATIONS: tuple[Rule, ...] = (
-    rule(rf"(?<=[A-Z0-9a-z] )(?<=\w )(?<![.,;:] )(?P<short>{'|'.join(STREETS)})(?P<dot>\.|(?=,|$))(?!\w)", lambda m: _street_after_name(m)),
+    rule(
+        rf"(?<=[A-Z0-9a-z] )(?<=\w )(?<![.,;:] )(?P<short>{'|'.join(STREETS)})(?P<dot>\.|(?=,|$))(?!\w)",
+        lambda m: _street_after_name(m),
+    ),
     rule(rf"\b(?P<short>{'|'.join(TITLES)})\.(?= ?[A-Z]| (?:and|&) )", _title),
     rule(r"\b(?P<short>Mr|Mrs|Ms|Dr|Prof|St|Mt)(?= [A-Z][a-z])", _title),
     rule(rf"(?<![\w.])(?P<it>(?P<short>{'|'.join(NUMBERED)})\.)(?= ?(?:\d|[IVX]+\b))", _numbered, re.IGNORECASE),
@@ -110,6 +130,7 @@ SYMBOLS: tuple[Rule, ...] = (
     rule(r"(?<=\w)(?P<it> [x×] )(?=\d)", lambda _: " by "),
     rule(r"\b(?P<it>[CF]#)(?!\w)", lambda m: f"{m[0][0]} sharp"),
     rule(r"(?<=\w)\+\+(?!\w)", lambda _: " plus plus"),
+    rule(r"(?<![\w&])(?P<a>[A-Z]{1,4})&(?P<b>[A-Z]{1,4})(?![A-Z&])", lambda m: f"{' '.join(m['a'])} and {' '.join(m['b'])}"),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", _slash),
     rule(r"(?<=\d)(?P<it> ?/ ?)(?=\d)", lambda _: " over "),
     rule(r"(?<= )<(?= )|(?<!\w)<(?= ?\d)", lambda _: "less than"),
