@@ -1,5 +1,7 @@
 """Words in capitals: F5 spells them letter by letter, which suits acronyms alone."""
 
+# ruff: noqa: RUF001 - the marks of other scripts are meant
+
 import re
 
 from f5_worker.text.rules import Rule, after, before, rule

@@ -3,14 +3,14 @@
 # ruff: noqa: RUF001 - the characters of other scripts are meant
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from f5_worker.text.cjk_numbers import cardinal, decimal, digits
 from f5_worker.text.english_names import spelled
 from f5_worker.text.reading import Edit
-from f5_worker.text.rules import NUMBER, Rule, read, rule
+from f5_worker.text.rules import NUMBER, Rule, any_of, read, rule
 
 _HALF_WIDTH = {ord(wide): chr(ord(wide) - 0xFEE0) for wide in "０１２３４５６７８９％＋－＝＃＄．：／＠＆"}
 # A mark that stands between words stays as it is: the model knows it.
@@ -18,31 +18,56 @@ _WIDE_MARK = re.compile(r"[．：](?![０-９0-9])|(?<![０-９0-9])[．：]")
 _SENTENCE = re.compile(r"[^。！？；\n]*[0-9][^。！？；\n]*")
 _DASH = r"[-~～〜–—−]"
 _CURRENCIES = {
-    "zh": {"US$": "美元", "USD": "美元", "$": "美元", "HK$": "港元", "HKD": "港元", "€": "欧元", "EUR": "欧元", "£": "英镑", "GBP": "英镑",
-           "¥": "元", "￥": "元", "CNY": "元", "RMB": "元", "₩": "韩元", "JPY": "日元", "₹": "卢比"},
-    "ja": {"US$": "米ドル", "USD": "米ドル", "$": "ドル", "HK$": "香港ドル", "€": "ユーロ", "EUR": "ユーロ", "£": "ポンド", "GBP": "ポンド",
-           "¥": "円", "￥": "円", "JPY": "円", "₩": "ウォン", "CNY": "元", "₹": "ルピー"},
+    "zh": {
+        "US$": "美元", "USD": "美元", "$": "美元", "HK$": "港元", "HKD": "港元", "€": "欧元", "EUR": "欧元",
+        "£": "英镑", "GBP": "英镑", "¥": "元", "￥": "元", "CNY": "元", "RMB": "元", "₩": "韩元", "JPY": "日元",
+        "₹": "卢比",
+    },
+    "ja": {
+        "US$": "米ドル", "USD": "米ドル", "$": "ドル", "HK$": "香港ドル", "€": "ユーロ", "EUR": "ユーロ",
+        "£": "ポンド", "GBP": "ポンド", "¥": "円", "￥": "円", "JPY": "円", "₩": "ウォン", "CNY": "元",
+        "₹": "ルピー",
+    },
 }  # fmt: skip
-_CURRENCY = "|".join(sorted(map(re.escape, {c for names in _CURRENCIES.values() for c in names}), key=len, reverse=True))
+_CURRENCY = any_of({code for names in _CURRENCIES.values() for code in names})
 _MAGNITUDES = {
     "zh": {"k": "千", "K": "千", "M": "百万", "m": "百万", "B": "十亿", "bn": "十亿", "b": "十亿"},
     "ja": {"k": "千", "K": "千", "M": "百万", "m": "百万", "B": "十億", "bn": "十億", "b": "十億"},
 }
 _MARKS = {
-    "zh": {".": "点", "@": "艾特", "/": "斜杠", "-": "杠", "_": "下划线", ":": "冒号", "?": "问号", "=": "等于", "&": "和", "#": "井号"},
-    "ja": {".": "ドット", "@": "アットマーク", "/": "スラッシュ", "-": "ハイフン", "_": "アンダーバー", ":": "コロン", "?": "クエスチョン", "=": "イコール",
-           "&": "アンド", "#": "シャープ"},
+    "zh": {
+        ".": "点", "@": "艾特", "/": "斜杠", "-": "杠", "_": "下划线", ":": "冒号", "?": "问号", "=": "等于",
+        "&": "和", "#": "井号",
+    },
+    "ja": {
+        ".": "ドット", "@": "アットマーク", "/": "スラッシュ", "-": "ハイフン", "_": "アンダーバー", ":": "コロン",
+        "?": "クエスチョン", "=": "イコール", "&": "アンド", "#": "シャープ",
+    },
 }  # fmt: skip
 _SIGNS = {
-    "zh": {"&": "和", "+": "加", "=": "等于", "<": "小于", ">": "大于", "≤": "小于等于", "≥": "大于等于", "≈": "约等于", "%": "百分之", "×": "乘", "~": "约"},
-    "ja": {"&": "アンド", "+": "プラス", "=": "イコール", "<": "小なり", ">": "大なり", "≤": "以下", "≥": "以上", "≈": "約", "%": "パーセント", "×": "かける", "~": "約"},
+    "zh": {
+        "&": "和", "+": "加", "=": "等于", "<": "小于", ">": "大于", "≤": "小于等于", "≥": "大于等于", "≈": "约等于",
+        "%": "百分之", "×": "乘", "~": "约",
+    },
+    "ja": {
+        "&": "アンド", "+": "プラス", "=": "イコール", "<": "小なり", ">": "大なり", "≤": "以下", "≥": "以上",
+        "≈": "約", "%": "パーセント", "×": "かける", "~": "約",
+    },
 }  # fmt: skip
 _JAPANESE_NAMES = {
-    "1D": "ワンディー", "2D": "ツーディー", "3D": "スリーディー", "3G": "スリージー", "4G": "フォージー", "5G": "ファイブジー", "6G": "シックスジー",
-    "2K": "ツーケー", "4K": "フォーケー", "8K": "ハチケー", "MP3": "エムピースリー", "MP4": "エムピーフォー", "24/7": "二十四時間年中無休",
+    "1D": "ワンディー", "2D": "ツーディー", "3D": "スリーディー", "3G": "スリージー",
+    "4G": "フォージー", "5G": "ファイブジー", "6G": "シックスジー", "2K": "ツーケー",
+    "4K": "フォーケー", "8K": "ハチケー", "MP3": "エムピースリー", "MP4": "エムピーフォー",
+    "24/7": "二十四時間年中無休",
 }  # fmt: skip
-_CHINESE_TWO = "年(?![级代])|倍|点|公斤|斤|公里|米|升|吨|天|位|名|只|条|张|本|次|杯|件|台|辆|座|间|套|瓶|家|岁|分钟|秒|种|块|元|碗|头|匹|句|页|篇|首|支|对|双|边|所|片|门|层"
-_DIALLED = r"(?:拨打|致电|电话|热线|拨|打|呼叫|客服|短信|号码|编号|密码|验证码|账号|帐号|学号|工号|卡号|单号|订单号|QQ群|QQ|尾号|邮编|代码)(?:是|为|：|:|号)?\s?"
+_CHINESE_TWO = (
+    "年(?![级代])|倍|点|公斤|斤|公里|米|升|吨|天|岁|分钟|秒|块|元|"
+    "[位名只条张本次杯件台辆座间套瓶家种碗头匹句页篇首支对双边所片门层]"
+)
+_DIALLED = (
+    r"(?:拨打|致电|电话|热线|拨|打|呼叫|客服|短信|号码|编号|密码|验证码|账号|帐号|学号|工号|卡号|单号|订单号|QQ群|QQ|尾号|"
+    r"邮编|代码)(?:是|为|：|:|号)?\s?"
+)
 
 
 def edits_of(text: str, language: str) -> tuple[Edit, ...]:
@@ -65,7 +90,7 @@ def _by_wetext(text: str, edits: list[Edit], language: str) -> Iterator[Edit]:
         for sentence in _SENTENCE.finditer(text, gap_start, gap_end):
             start = end = 0
             spoken = ""
-            for mapping in _wetext(language)(_ranged(sentence[0])).mappings:
+            for mapping in _wetext(language).normalize_with_mapping(_ranged(sentence[0])).mappings:
                 if not re.search("[0-9]", mapping.input_text) or re.search(r"[0-9\\]", mapping.output_text):
                     continue
                 if spoken and mapping.input_start == end:
@@ -84,10 +109,10 @@ def _ranged(text: str) -> str:
 
 
 @cache
-def _wetext(language: str) -> Callable[[str], Any]:
+def _wetext(language: str) -> Any:
     from wetext import Normalizer
 
-    return Normalizer(lang=language, operator="tn").normalize_with_mapping
+    return Normalizer(lang=language, operator="tn")
 
 
 def _trimmed(text: str, edits: list[Edit]) -> Iterator[Edit]:
@@ -155,7 +180,7 @@ def _rules(language: str) -> tuple[Rule, ...]:
 
     def point_by_point(match: re.Match[str]) -> str | None:
         parts = match["n"].split(".")
-        return None if len(parts[0]) == 4 else ("点" if zh else "点").join(say(part) for part in parts)
+        return None if len(parts[0]) == 4 else "点".join(say(part) for part in parts)
 
     def number_sign(match: re.Match[str]) -> str:
         if zh:
@@ -174,11 +199,13 @@ def _rules(language: str) -> tuple[Rule, ...]:
         rule(rf"(?P<sign>(?<![0-9%])[-−])?(?P<n>{NUMBER})%?{_DASH}(?P<to>{NUMBER})(?P<mark>[%‰])", percent),
         rule(rf"(?P<sign>(?<![0-9%A-Za-z])[-−])?(?P<n>{NUMBER})(?P<to>)(?P<mark>[%‰])", percent),
         rule(
-            rf"(?P<currency>{_CURRENCY}) ?(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude}(?P<named>元|円|ドル|美元|欧元|块)?",
+            rf"(?P<currency>{_CURRENCY}) ?(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude}"
+            r"(?P<named>元|円|ドル|美元|欧元|块)?",
             money,
         ),
         rule(
-            rf"(?<![0-9.])(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude} ?(?P<currency>{_CURRENCY})(?P<named>)(?![A-Za-z])",
+            rf"(?<![0-9.])(?P<n>{NUMBER})(?:{_DASH}(?P<to>{NUMBER}))?{magnitude} ?"
+            rf"(?P<currency>{_CURRENCY})(?P<named>)(?![A-Za-z])",
             money,
         ),
         rule(

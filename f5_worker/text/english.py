@@ -2,9 +2,10 @@
 
 from f5_worker.text.capitals import CAPITALS
 from f5_worker.text.english_dates import DATES, TIMES, YEARS
+from f5_worker.text.english_money import MONEY
 from f5_worker.text.english_names import MIXED, NAMES, NUMBERS
 from f5_worker.text.english_numbers import decimal
-from f5_worker.text.english_quantities import MONEY, PLAIN, QUANTITIES
+from f5_worker.text.english_quantities import PLAIN, QUANTITIES
 from f5_worker.text.english_words import ABBREVIATIONS, SYMBOLS
 from f5_worker.text.reading import Edit
 from f5_worker.text.rules import Rule, read, rule, spaced

@@ -1,5 +1,7 @@
 """English dates, times, years and decades as words."""
 
+# ruff: noqa: RUF001 - the marks of other scripts are meant
+
 import re
 
 from f5_worker.text.english_numbers import cardinal, decimal, ordinal, plural, year
@@ -151,12 +153,14 @@ DATES: tuple[Rule, ...] = (
         rf"\b(?:on|by|until|till|since|due|dated?|before|after|from) (?P<it>(?P<a>\d\d?)(?P<by>/)(?P<b>\d\d?)){END}", _numeric
     ),
     rule(
-        rf"\b{_WEEKDAY}(?P<month>{_MONTH})\.? (?P<day>[0-3]?\d)(?:st|nd|rd|th)? ?{DASH} ?(?P<last>[0-3]?\d)(?:st|nd|rd|th)?(?:,? {_YEAR})?{END}",
+        rf"\b{_WEEKDAY}(?P<month>{_MONTH})\.? (?P<day>[0-3]?\d)(?:st|nd|rd|th)? ?{DASH} ?"
+        rf"(?P<last>[0-3]?\d)(?:st|nd|rd|th)?(?:,? {_YEAR})?{END}",
         _date,
     ),
     rule(rf"\b{_WEEKDAY}(?P<month>{_MONTH})\.? (?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?:(?:,? |,){_YEAR}|{END}(?! ?%))", _date),
     rule(
-        rf"(?<![\w/.,:-]){_WEEKDAY}(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?:[ -]| of )(?P<month>{_MONTH})\b\.?(?:(?:,? |-)(?P<year>[12]\d{{3}}))?(?!\w)",
+        rf"(?<![\w/.,:-]){_WEEKDAY}(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?:[ -]| of )(?P<month>{_MONTH})\b\.?"
+        r"(?:(?:,? |-)(?P<year>[12]\d{3}))?(?!\w)",
         _date,
     ),
     rule(rf"\b(?P<month>{_MONTH})\.?,? {_YEAR}", _month_year),
@@ -168,7 +172,8 @@ TIMES: tuple[Rule, ...] = (
         _time_range,
     ),
     rule(
-        rf"{START}(?P<from>2[0-3]|[01]?\d):(?P<from_minute>[0-5]\d) ?{DASH} ?(?P<hour>2[0-3]|[01]?\d):(?P<minute>[0-5]\d)(?P<half>)(?![\w:])",
+        rf"{START}(?P<from>2[0-3]|[01]?\d):(?P<from_minute>[0-5]\d) ?{DASH} ?"
+        r"(?P<hour>2[0-3]|[01]?\d):(?P<minute>[0-5]\d)(?P<half>)(?![\w:])",
         _time_range,
     ),
     rule(rf"{START}{_CLOCK}(?: ?{_HALF}|(?![\w:])(?P<no>))(?!\d)", _time),

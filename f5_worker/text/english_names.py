@@ -1,28 +1,39 @@
-"""What is spelled rather than counted in English: addresses of the web, telephone numbers, versions, names with digits in them."""
+"""What is spelled rather than counted in English: web addresses, telephone numbers, versions, names with digits in them."""
+
+# ruff: noqa: RUF001 - the marks of other scripts are meant
 
 import re
 from collections.abc import Callable, Mapping
 
 from f5_worker.text.capitals import acronym
 from f5_worker.text.english_numbers import cardinal, decimal, digits, label, ordinal, roman
-from f5_worker.text.rules import DASH, END, START, Rule, after, before, rule
+from f5_worker.text.rules import DASH, END, START, Rule, before, rule
 
-_TOP = "com|org|net|edu|gov|mil|io|ai|dev|app|co|uk|de|fr|nl|eu|ca|au|jp|cn|ch|info|biz|tv|xyz|tech|online|store|shop|blog|news|site|cloud|page"
-_FILES = "pdf|txt|docx?|xlsx?|pptx?|csv|json|xml|html?|css|jsx?|tsx?|py|rs|cpp|java|sh|exe|zip|tar|gz|png|jpe?g|gif|svg|mp[34]|wav|flac|ogg|md|ya?ml|toml|ini|log|sql"
-_SPELLED = frozenset(
-    "uk us eu ai io tv fr nl au jp cn ch ca html htm css js php asp xml pdf csv jpg png gif svg mp md py ts url www http https ftp id api faq".split()
+_TOP = (
+    "com|org|net|edu|gov|mil|io|ai|dev|app|co|uk|de|fr|nl|eu|ca|au|jp|cn|ch|info|biz|tv|xyz|tech|"
+    "online|store|shop|blog|news|site|cloud|page"
 )
+_FILES = (
+    "pdf|txt|docx?|xlsx?|pptx?|csv|json|xml|html?|css|jsx?|tsx?|py|rs|cpp|java|sh|exe|zip|tar|gz|png|"
+    "jpe?g|gif|svg|mp[34]|wav|flac|ogg|md|ya?ml|toml|ini|log|sql"
+)
+_SPELLED_PARTS = """
+    uk us eu ai io tv fr nl au jp cn ch ca html htm css js php asp xml pdf csv jpg png gif svg mp md py ts url www http https
+    ftp id api faq
+"""
+_SPELLED = frozenset(_SPELLED_PARTS.split())
 _MARKS = {
     ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "?": "question mark", "=": "equals",
-    "&": "and", "#": "hash", "+": "plus", "%": "percent", "~": "tilde", "!": "exclamation mark", ",": "comma", "\\": "backslash",
+    "&": "and", "#": "hash", "+": "plus", "%": "percent", "~": "tilde", "!": "exclamation mark", ",": "comma",
 }  # fmt: skip
 _PARTS = re.compile(r"[A-Za-z]+|[0-9]+|.", re.DOTALL)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MONARCHS = (
-    "Henry|Louis|Elizabeth|Charles|George|Edward|William|James|Richard|Mary|Philip|Philippe|Felipe|Francis|Frederick|Friedrich|Wilhelm|"
-    "Leopold|Napoleon|Nicholas|Alexander|Peter|Catherine|Ivan|Ferdinand|Alfonso|Juan Carlos|Carlos|John Paul|Pius|Benedict|Gregory|Leo|"
-    "Innocent|Clement|Urban|Paul|Ramses|Ramesses|Thutmose|Amenhotep|Ptolemy|Cleopatra|Xerxes|Darius|Gustav|Christian|Haakon|Harald|"
-    "Margrethe|Baldwin|Otto|Rudolf|Joseph|Maximilian|Boniface|Stephen|Robert|Selim|Mehmed|Murad|Akhenaten|Constantine|Theodosius"
+    "Henry|Louis|Elizabeth|Charles|George|Edward|William|James|Richard|Mary|Philip|Philippe|Felipe|Francis|Frederick|"
+    "Friedrich|Wilhelm|Leopold|Napoleon|Nicholas|Alexander|Peter|Catherine|Ivan|Ferdinand|Alfonso|Juan Carlos|Carlos|"
+    "John Paul|Pius|Benedict|Gregory|Leo|Innocent|Clement|Urban|Paul|Ramses|Ramesses|Thutmose|Amenhotep|Ptolemy|"
+    "Cleopatra|Xerxes|Darius|Gustav|Christian|Haakon|Harald|Margrethe|Baldwin|Otto|Rudolf|Joseph|Maximilian|Boniface|"
+    "Stephen|Robert|Selim|Mehmed|Murad|Akhenaten|Constantine|Theodosius"
 )
 _PARTS_OF_WORKS = (
     "Chapter|Part|Act|Scene|Book|Volume|Vol\\.|Phase|Type|Section|Article|Appendix|Title|War|Bowl|Class|Stage|Level|Mark|Episode|Unit|"
@@ -164,7 +175,8 @@ NAMES: tuple[Rule, ...] = (
 )
 NUMBERS: tuple[Rule, ...] = (
     rule(
-        rf"{START}(?P<it>(?P<degrees>\d+(?:\.\d+)?)° ?(?:(?P<minutes>\d+)[′'’] ?)?(?:(?P<seconds>\d+(?:\.\d+)?)[″\"”] ?)?(?P<to>[NSEW]))(?!\w)",
+        rf"{START}(?P<it>(?P<degrees>\d+(?:\.\d+)?)° ?(?:(?P<minutes>\d+)[′'’] ?)?"
+        r"(?:(?P<seconds>\d+(?:\.\d+)?)[″\"”] ?)?(?P<to>[NSEW]))(?!\w)",
         _coordinate,
     ),
     rule(rf"{START}(?P<n>(?:\d{{1,3}}\.){{3}}\d{{1,3}})(?::(?P<port>\d+))?{END}", _internet_address),
@@ -176,7 +188,8 @@ NUMBERS: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,])\+\d{1,3}[\s.()-]{0,2}(?:\(?\d{1,5}\)?[\s.-]{0,2}){1,5}\d{2,}(?![\w])", _telephone),
     rule(
-        r"(?<![\w.,-])(?P<one>1[- ])?\(?(?P<area>8(?:00|88|77|66|55|44|33))\)?[- ](?P<word>[A-Z]{2,}(?:-[A-Z]+)+|[A-Z]{4,})(?!\w)",
+        r"(?<![\w.,-])(?P<one>1[- ])?\(?(?P<area>8(?:00|88|77|66|55|44|33))\)?[- ]"
+        r"(?P<word>[A-Z]{2,}(?:-[A-Z]+)+|[A-Z]{4,})(?!\w)",
         _vanity,
     ),
     rule(r"(?<![\w.,-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", _telephone),
@@ -197,7 +210,8 @@ MIXED: tuple[Rule, ...] = (
     rule(rf"\b(?:King|Queen|Pope|Emperor|Tsar|Czar|Kaiser|Sultan|Prince) (?:{_MONARCHS}) (?P<it>I)(?!\w)", _monarch),
     rule(rf"\b(?:{_PARTS_OF_WORKS}|{_PARTS_OF_WORKS.upper()}) (?P<it>[IVXL]+)(?![\w'’]|\.\w)", _numbered),
     rule(
-        r"\b[A-Z][a-z]+ (?P<it>II|III|VII|VIII|XI{1,3}|XIV|XV|XVI{1,3}|XIX|IX|(?<!an )(?:IV|VI)(?= |[.,:;!?]|$))(?![\w'’])(?! drip| line| bag)",
+        r"\b[A-Z][a-z]+ (?P<it>II|III|VII|VIII|XI{1,3}|XIV|XV|XVI{1,3}|XIX|IX|(?:IV|VI)(?= |[.,:;!?]|$))"
+        r"(?![\w'’])(?! drip| line| bag)",
         _numbered,
     ),
     rule(

@@ -1,24 +1,19 @@
-"""English amounts as words: money, measures, percentages, fractions, sums, and plain numbers."""
+"""English amounts as words: measures, percentages, fractions, sums, and plain numbers."""
+
+# ruff: noqa: RUF001 - the marks of other scripts are meant
 
 import re
 
 from f5_worker.text.english_numbers import cardinal, decimal, digits, label, ordinal, year
-from f5_worker.text.english_units import CURRENCIES, MAGNITUDES, PER, UNITS
-from f5_worker.text.rules import DASH, INTEGER, NUMBER, START, Rule, after, before, rule
+from f5_worker.text.english_units import MAGNITUDES, PER, UNITS
+from f5_worker.text.rules import DASH, INTEGER, NUMBER, START, Rule, after, any_of, before, rule
 
-_FRACTIONS = {
-    c: n
-    for c, n in zip(
-        "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞",
-        ["1/2", "1/3", "2/3", "1/4", "3/4", "1/5", "2/5", "3/5", "4/5", "1/6", "5/6", "1/8", "3/8", "5/8", "7/8"],
-        strict=True,
-    )
-}
+_VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_VULGAR_PARTS = "1/2 1/3 2/3 1/4 3/4 1/5 2/5 3/5 4/5 1/6 5/6 1/8 3/8 5/8 7/8"
+_FRACTIONS = dict(zip(_VULGAR, _VULGAR_PARTS.split(), strict=True))
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_ALTERNATIVES = "|".join
-_VULGAR = "".join(_FRACTIONS)
 _SLASH = r"[/\u2044\u2215]"
-_SIGN = rf"(?:(?<![\w).,:/%])(?P<sign>{DASH}|\+|±|~|≈|[<>≤≥] ?))?"
+SIGN = rf"(?:(?<![\w).,:/%])(?P<sign>{DASH}|\+|±|~|≈|[<>≤≥] ?))?"
 _SIGNS = {
     "+": "plus",
     "±": "plus or minus",
@@ -29,15 +24,20 @@ _SIGNS = {
     "≤": "at most",
     "≥": "at least",
 }
-_AMOUNT = rf"{_SIGN}(?:(?P<whole>\d+)(?: |{DASH})?)??(?:(?P<vulgar>[{_VULGAR}])|(?<![0-9.,/])(?P<over>\d+){_SLASH}(?P<under>\d+)(?![0-9/]))"
-_RANGE = rf"{_SIGN}(?P<n>{NUMBER})(?: ?{DASH} ?(?P<to>{NUMBER}))?"
-_MAGNITUDE = _ALTERNATIVES(sorted(map(re.escape, MAGNITUDES), key=len, reverse=True))
-_CURRENCY = _ALTERNATIVES(sorted(map(re.escape, CURRENCIES), key=len, reverse=True))
-_UNIT = _ALTERNATIVES(sorted((re.escape(unit).replace("\\ ", " ") for unit in UNITS), key=len, reverse=True))
+_AMOUNT = (
+    rf"{SIGN}(?:(?P<whole>\d+)(?: |{DASH})?)??"
+    rf"(?:(?P<vulgar>[{_VULGAR}])|(?<![0-9.,/])(?P<over>\d+){_SLASH}(?P<under>\d+)(?![0-9/]))"
+)
+_RANGE = rf"{SIGN}(?P<n>{NUMBER})(?: ?{DASH} ?(?P<to>{NUMBER}))?"
+MAGNITUDE = any_of(MAGNITUDES)
+_UNIT = any_of(UNITS)
 _NO_NOUN = re.compile(
     r"(?:of|in|and|or|for|to|more|less|per|on|at|is|was|were|are|from|by|with|than|if|as|but|that|when|the|each|a|i|it)\b"
 )
-_COUNTED = r"people|users?|views|followers|subscribers|customers|downloads|members|copies|jobs|years|times|votes|likes|visitors|homes|lines|rows"
+_COUNTED = (
+    "people|users?|views|followers|subscribers|customers|downloads|members|copies|jobs|years|times|votes|likes|visitors|homes|"
+    "lines|rows"
+)
 _YEAR_BEFORE = re.compile(
     r"(?:\b(?:in|since|by|until|till|from|of|during|before|after|around|circa|early|late|mid|year|spring|summer|autumn|fall|winter|"
     r"born|died|class|january|february|march|april|may|june|july|august|september|october|november|december|q\s?[1-4]|and|to|or|"
@@ -59,11 +59,11 @@ _LABEL_BEFORE = re.compile(
 )
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _sign(match: re.Match[str]) -> str:
+def sign_of(match: re.Match[str]) -> str:
     sign = (match["sign"] or "").strip()
     return _SIGNS.get(sign, "minus") if sign else ""
 
@@ -76,24 +76,24 @@ def _fraction(match: re.Match[str]) -> str | None:
     a, b = int(over), int(under)
     if not match["whole"] and not match["vulgar"]:
         if (a, b) in ((24, 7), (9, 11)) or a == b:
-            return _joined(_sign(match), decimal(over), decimal(under))
+            return joined(sign_of(match), decimal(over), decimal(under))
         if b in (5, 10, 100) and a <= b and (_RATED.search(before(match)[-40:]) or _RATED_BY.match(after(match))):
             return f"{decimal(over)} out of {decimal(under)}"
     if not 1 < b <= 100 or (a >= b and b > 10) or a > 20:
-        return None if match["whole"] else _joined(_sign(match), decimal(over), "over", decimal(under))
+        return None if match["whole"] else joined(sign_of(match), decimal(over), "over", decimal(under))
     name = {2: "half", 4: "quarter"}.get(b) or ordinal(b)
     if match["whole"]:
         part = f"a {name}" if a == 1 else f"{cardinal(a)} {name}s"
-        return _joined(_sign(match), decimal(match["whole"]), "and", part)
+        return joined(sign_of(match), decimal(match["whole"]), "and", part)
     names = "halves" if b == 2 else f"{name}s"
-    return _joined(_sign(match), f"one {name}" if a == 1 else f"{cardinal(a)} {names}")
+    return joined(sign_of(match), f"one {name}" if a == 1 else f"{cardinal(a)} {names}")
 
 
 def _amount(match: re.Match[str]) -> str | None:
     groups = match.re.groupindex
     if "vulgar" in groups:
         return _fraction(match)
-    words = _joined(_sign(match), decimal(match["n"]))
+    words = joined(sign_of(match), decimal(match["n"]))
     return f"{words} {_to(match)} {decimal(match['to'])}" if match["to"] else words
 
 
@@ -101,7 +101,7 @@ def _to(match: re.Match[str]) -> str:
     return "and" if re.search(r"\b[Bb]etween\s$", before(match)) else "to"
 
 
-def _attribute(match: re.Match[str]) -> bool:
+def describes(match: re.Match[str]) -> bool:
     """Whether an amount describes what follows: a $5 bill, a 10 km run."""
     following = after(match)
     return bool(re.search(r"\b(?:an?|the|this|that|every|each|per|another)\s$", before(match), re.IGNORECASE)) and bool(
@@ -109,28 +109,7 @@ def _attribute(match: re.Match[str]) -> bool:
     )
 
 
-def _money(match: re.Match[str]) -> str | None:
-    one, many, *parts = CURRENCIES[match["currency"]]
-    number, to = match["n"].replace(",", ""), match["to"]
-    magnitude = MAGNITUDES.get(match["magnitude"] or "", "")
-    per = _per(match["per"])
-    sign = "minus" if match["sign"] and match["sign"] in "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212" else _sign(match)
-    attribute = _attribute(match) or bool(re.match(r"-(?!plus)[a-z]{2}", after(match)))
-    if magnitude or to:
-        amount = f"{decimal(number)} to {decimal(to)}" if to else decimal(number)
-        return _joined(sign, amount, magnitude, one if attribute else many, per)
-    whole, _, hundredths = number.partition(".")
-    if parts and len(hundredths) == 2 and hundredths != "00":
-        cents = f"{decimal(hundredths.lstrip('0'))} {parts[0] if hundredths == '01' else parts[1]}"
-        if not int(whole or "0"):
-            return _joined(sign, cents, per)
-        return _joined(sign, decimal(whole), one if whole == "1" else many, "and", cents, per)
-    if not hundredths.strip("0"):
-        number = whole
-    return _joined(sign, decimal(number), one if number == "1" or attribute else many, per)
-
-
-def _per(unit: str | None) -> str:
+def per(unit: str | None) -> str:
     return f"per {UNITS[unit][0] if unit in UNITS else unit}" if unit else ""
 
 
@@ -160,8 +139,8 @@ def _measure(match: re.Match[str]) -> str | None:
     single = (
         (number is not None and number == "1" and not match["to"]) or (number is None and not match["whole"]) or joint == "-"
     )
-    name = one if single or (_attribute(match) and unit != "%") else many
-    return _joined(words, name, _per(match["per"]))
+    name = one if single or (describes(match) and unit != "%") else many
+    return joined(words, name, per(match["per"]))
 
 
 def _times(match: re.Match[str]) -> str | None:
@@ -171,7 +150,7 @@ def _times(match: re.Match[str]) -> str | None:
         return " times ".join(map(decimal, parts))
     screen = all(3 <= len(part) <= 4 and part.isdigit() for part in parts)
     words = " by ".join(label(part) if screen else decimal(part) for part in parts)
-    return _joined(words, UNITS[match["unit"]][1] if match["unit"] else "")
+    return joined(words, UNITS[match["unit"]][1] if match["unit"] else "")
 
 
 def _equation(match: re.Match[str]) -> str:
@@ -219,13 +198,13 @@ def _plain(match: re.Match[str]) -> str | None:
         years = all(part.isdigit() and len(part) == 4 and 1000 <= int(part) < 2100 for part in (number, to))
         if years or (whole and len(number) == 4 and 1100 <= int(number) < 2100 and len(to) == 2):
             end = year(int(to)) if years else (f"oh {decimal(to[1])}" if to[0] == "0" else decimal(to))
-            return _joined(_sign(match), year(int(number)), _to(match), end)
+            return joined(sign_of(match), year(int(number)), _to(match), end)
         if " " in match[0].strip() and float(to.replace(",", "")) < float(number.replace(",", "")):  # an aside, no range
             first = year(int(number)) if whole and _is_year(int(number), left, "") else decimal(number)
-            return f"{_joined(_sign(match), first)} - {decimal(to)}"
+            return f"{joined(sign_of(match), first)} - {decimal(to)}"
         if number == to:
-            return _joined(_sign(match), decimal(number), decimal(to))
-        return _joined(_sign(match), decimal(number), _to(match), decimal(to))
+            return joined(sign_of(match), decimal(number), decimal(to))
+        return joined(sign_of(match), decimal(number), _to(match), decimal(to))
     if (
         whole
         and len(number) > 2
@@ -236,7 +215,7 @@ def _plain(match: re.Match[str]) -> str | None:
         return label(number)
     if whole and len(number) == 4 and not match["sign"] and _is_year(int(number), left, right):
         return year(int(number))
-    return _joined(_sign(match), decimal(number))
+    return joined(sign_of(match), decimal(number))
 
 
 def _is_year(number: int, left: str, right: str) -> bool:
@@ -248,14 +227,14 @@ def _is_year(number: int, left: str, right: str) -> bool:
 
 
 def _magnified(match: re.Match[str]) -> str:
-    return _joined(_amount(match) or "", MAGNITUDES[match["magnitude"]])
+    return joined(_amount(match) or "", MAGNITUDES[match["magnitude"]])
 
 
 def _height(match: re.Match[str]) -> str:
     feet = "foot" if match["feet"] == "1" else "feet"
     inches = match["inches"]
     rest = [decimal(inches), "inch" if inches == "1" else "inches"] if inches else []
-    return _joined(decimal(match["feet"]), feet, *rest)
+    return joined(decimal(match["feet"]), feet, *rest)
 
 
 def _in_quotes(match: re.Match[str]) -> bool:
@@ -281,17 +260,9 @@ def _ordinal(match: re.Match[str]) -> str:
     return ordinal(int(match["n"].replace(",", "")))
 
 
-_UNITS_END = rf"(?P<joint> |-)?(?P<unit>{_UNIT})(?:/(?P<per>{_UNIT}|{_ALTERNATIVES(sorted(PER))}))?(?!\w)(?!/\w)(?!\.\d)(?:\.(?= [a-z(]))?"
-_MONEY_PER = rf"(?: ?/ ?(?P<per>{_ALTERNATIVES(sorted(PER))}|h|hr|yr|mo|wk|min|kg|lb|g|oz|L|l|m²|sq ft|kWh|mi|km)(?!\w))?"
-_MONEY_MAGNITUDE = rf"(?: ?(?P<magnitude>{_MAGNITUDE})(?!\w))?"
-_TO = rf"(?: ?{DASH} ?(?:{_CURRENCY})?(?P<to>{NUMBER}))?"
-
-MONEY: tuple[Rule, ...] = (
-    rule(
-        rf"(?<![\w$])(?P<sign>{DASH}|\+|~|≈|[<>≤≥] ?)?(?P<currency>{_CURRENCY}) ?(?P<n>{NUMBER}){_TO}{_MONEY_MAGNITUDE}{_MONEY_PER}(?!\w)",
-        _money,
-    ),
-    rule(rf"{START}{_SIGN}(?P<n>{NUMBER}){_TO}{_MONEY_MAGNITUDE} ?(?P<currency>{_CURRENCY}){_MONEY_PER}(?!\w)", _money),
+_UNITS_END = (
+    rf"(?P<joint> |-)?(?P<unit>{_UNIT})(?:/(?P<per>{_UNIT}|{any_of(PER)}))?(?!\w)(?!/\w)(?!\.\d)"
+    r"(?:\.(?= [a-z(]))?"  # of an abbreviation, not of the sentence
 )
 QUANTITIES: tuple[Rule, ...] = (
     rule(rf"{START}(?P<n>{NUMBER}) ?[x×*·] ?10(?:\^(?P<exponent>[-\u2212]?\d+))(?!\w)", _scientific),

@@ -1,5 +1,7 @@
 """English abbreviations and symbols as words."""
 
+# ruff: noqa: RUF001 - the marks of other scripts are meant
+
 import re
 
 from f5_worker.text.english_tables import BARE, DAYS, MONTHS, NUMBERED, PHRASES, STREETS, TITLES
@@ -30,10 +32,11 @@ _OR = {
 _SHORT_MONTHS = "|".join(["Sept", *(month[:3] for month in MONTHS if month != "May")])
 _SHORT_DAYS = "|".join(["Tues", "Thurs", "Thur", *(day[:3] for day in DAYS)])
 _SYMBOLS = {
-    "&": "and", "@": "at", "+": "plus", "=": "equals", "≠": "is not equal to", "≈": "is about", "±": "plus or minus", "×": "times",
-    "÷": "divided by", "√": "the square root of", "∞": "infinity", "π": "pi", "©": "copyright", "§": "section", "°": "degrees",
-    "%": "percent", "€": "euro", "£": "pound", "$": "dollar", "¥": "yen", "≤": "is at most", "≥": "is at least", "№": "number",
-    "→": "to", "⇒": "to", "½": "one half", "¼": "one quarter", "¾": "three quarters",
+    "&": "and", "@": "at", "+": "plus", "=": "equals", "≠": "is not equal to", "≈": "is about", "±": "plus or minus",
+    "×": "times", "÷": "divided by", "√": "the square root of", "∞": "infinity", "π": "pi", "©": "copyright",
+    "§": "section", "°": "degrees", "%": "percent", "€": "euro", "£": "pound", "$": "dollar", "¥": "yen",
+    "≤": "is at most", "≥": "is at least", "№": "number", "→": "to", "⇒": "to", "½": "one half", "¼": "one quarter",
+    "¾": "three quarters",
 }  # fmt: skip
 
 
@@ -126,7 +129,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"(?<![\w/])w/(?=[ \w])", lambda _: "with", re.IGNORECASE),
 )
 SYMBOLS: tuple[Rule, ...] = (
-    rule(rf"(?<=[\w%°.])(?P<it> ?[-\u2013\u2014] ?)(?=[$€£¥]?\d)", _between),
+    rule(r"(?<=[\w%°.])(?P<it> ?[-\u2013\u2014] ?)(?=[$€£¥]?\d)", _between),
     rule(r"(?<=\w)(?P<it> [x×] )(?=\d)", lambda _: " by "),
     rule(r"\b(?P<it>[CF]#)(?!\w)", lambda m: f"{m[0][0]} sharp"),
     rule(r"(?<=\w)\+\+(?!\w)", lambda _: " plus plus"),

@@ -1,5 +1,7 @@
 """Which language a text is in, as far as its numbers and abbreviations need to know: English, Chinese, Japanese or another."""
 
+# ruff: noqa: RUF001 - the marks of other scripts are meant
+
 import re
 
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -18,8 +20,8 @@ _ENGLISH_WORDS = """
     your can said there an which she do how their if will other about out many then them these so some her would make like him
     into has could my than been who its now did get may no not i he our us me yes hello hi thanks please a i'm don't it's
     that's can't i've you're won't didn't isn't doesn't up just one two time day new over after before because where why very
-    here see today should would any only also more most such those between through during without under while being were am let's
-    there's what's they're she's he's we're should've well good great said know think want need much every never always
+    here see today should would any only also more most such those between through during without under while being were am
+    let's there's what's they're she's he's we're should've well good great said know think want need much every never always
 """
 _SHARED_WORDS = "in was an so will on as no a i me do he be all up at or for to has had her we well"  # with other languages
 # German, Dutch; French; Spanish, Portuguese, Italian, Romanian; Scandinavian, Finnish; Slavic, Turkish, Hungarian, Indonesian.
@@ -37,7 +39,7 @@ _OTHER_WORDS = """
     nie jest się na że jak dzień dobry dziękuję že jsem v dobrý bir ve bu için değil merhaba teşekkür az egy és hogy nem yang
     ini itu dengan untuk tidak saya halo terima kasih và của là không
 """
-_ENGLISH, _SHARED, _OTHER = (frozenset(words.split()) for words in (_ENGLISH_WORDS, _SHARED_WORDS, _OTHER_WORDS))
+_ENGLISH, _SHARED, _OTHER = (frozenset(table.split()) for table in (_ENGLISH_WORDS, _SHARED_WORDS, _OTHER_WORDS))
 
 
 def language_of(text: str) -> str:

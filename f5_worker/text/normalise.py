@@ -4,6 +4,8 @@
 after a date, telephone numbers, "1990s" as seconds, "10 m" as minutes, "$0.99"), so rules of our own go first there.
 """
 
+# ruff: noqa: RUF001 - the marks of other scripts are meant
+
 import re
 
 from f5_worker.text.reading import Edit
@@ -16,7 +18,7 @@ def normalise(text: str, language: str) -> tuple[Edit, ...]:
     """What is spoken otherwise than it is written in ``text``, one sentence or paragraph of ``language``.
 
     The edits come in order and do not overlap; each is one number, date, amount or word. Languages other than ``"en"``,
-    ``"zh"`` and ``"ja"`` are left as they are. Takes milliseconds per sentence; the first text that needs wetext loads it (0.2 s).
+    ``"zh"`` and ``"ja"`` are left as they are. The first Chinese or Japanese text that needs wetext loads it (0.2 s).
     """
     if language == "en" and _MAY_NEED_ENGLISH.search(text):
         from f5_worker.text.english import edits_of

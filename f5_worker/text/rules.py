@@ -14,11 +14,17 @@ DASH = r"[-\u2010-\u2015\u2212]"
 INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
 START = r"(?<!\w)(?<!\d[.,:/])"
+_CONTEXT = 200  # characters that a rule may look at around a match, so that a long text takes no quadratic time
 END = r"(?!\w)(?![.,:/]\d)"
 
 
+def any_of(names: Iterable[str]) -> str:
+    """A pattern of these names, where the longest that fits is taken."""
+    return "|".join(re.escape(name).replace("\\ ", " ") for name in sorted(names, key=len, reverse=True))
+
+
 def rule(pattern: str, reader: Reader, flags: re.RegexFlag = re.NOFLAG) -> Rule:
-    r"""A rule; in ``pattern`` a blank is any white space and ``\d`` an ASCII digit (of other digits each script has its own rules)."""
+    r"""A rule; in ``pattern`` a blank is any white space, and ``\d`` (outside brackets) an ASCII digit."""
     return re.compile(pattern.replace(" ", r"\s").replace(r"\d", "[0-9]"), flags), reader
 
 
@@ -56,13 +62,15 @@ def spaced(text: str, edits: Iterable[Edit]) -> list[Edit]:
 
 
 def before(match: re.Match[str]) -> str:
-    """The text before what a rule reads."""
-    return match.string[: _span(match)[0]]
+    """The text before what a rule reads, as far as it matters."""
+    start = _span(match)[0]
+    return match.string[max(0, start - _CONTEXT) : start]
 
 
 def after(match: re.Match[str]) -> str:
-    """The text behind what a rule reads."""
-    return match.string[_span(match)[1] :]
+    """The text behind what a rule reads, as far as it matters."""
+    end = _span(match)[1]
+    return match.string[end : end + _CONTEXT]
 
 
 def _span(match: re.Match[str]) -> tuple[int, int]:
