@@ -180,7 +180,7 @@ TIMES: tuple[Rule, ...] = (
     rule(rf"{START}(?P<hour>1[0-2]|0?[1-9]) ?{_HALF}", _hour),
     rule(r"(?<!\w)(?P<hours>\d+) ?h(?:rs?)? ?(?P<minutes>[0-5]?\d) ?m(?:in)?(?: ?(?P<seconds>[0-5]?\d) ?s)?(?!\w)", _lasting),
     rule(r"(?<!\w)(?P<hours>)(?P<minutes>\d+) ?m(?:in)? ?(?P<seconds>[0-5]?\d) ?s(?:ec)?(?!\w)", _lasting),
-    rule(rf"{START}\d+(?: ?: ?\d+)+{END}", _ratio),
+    rule(rf"{START}\d+(?: ?: ?\d+){{1,4}}{END}", _ratio),
 )
 YEARS: tuple[Rule, ...] = (
     rule(
