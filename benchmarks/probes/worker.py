@@ -78,8 +78,9 @@ def long(runner: asyncio.Runner) -> None:
     from f5_worker.job.context import Job
     from f5_worker.job.request import TtsRequest, parse_job
     from f5_worker.settings import load_settings
-    from f5_worker.speech.plan import SpeechOptions, plan_chunks
+    from f5_worker.speech.plan import Passage, SpeechOptions, plan_chunks
     from f5_worker.speech.synthesis import synthesise, whole_speech
+    from f5_worker.text.reading import Reading
     from f5_worker.voice.cache import ReferenceCache
     from f5_worker.voice.source import obtain_reference
 
@@ -89,7 +90,7 @@ def long(runner: asyncio.Runner) -> None:
     assert isinstance(request, TtsRequest)
     clip = obtain_reference(request, Job(settings), ReferenceCache(1))
     options = SpeechOptions.of(request, task.seed)
-    plan = plan_chunks(request.text, clip, options)
+    plan = plan_chunks([Passage(Reading(request.text), clip)], options)
     # On a GPU the worker's own choice; a CPU would go one by one, so all at once there.
     together = None if model.device == "cuda" else len(plan) * max(item.frames for item in plan)
     for _ in range(task.repeats):

@@ -16,8 +16,9 @@ from f5_worker.errors import DeliveryError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
+from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
-from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.reference import Reference
 from f5_worker.voice.source import obtain_reference
@@ -53,24 +54,27 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
 
 
 def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resources) -> Spoken:
-    """Transcribe the reference if need be, plan, load the model if need be, and synthesise.
+    """Load the model if need be, see that it can read the text, transcribe the reference if need be, plan, and synthesise.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
+    with job.stages("model_load"):
+        model = resources.model.get()
+    if model.warning:
+        job.warnings.append(model.warning)
+    readings, warnings = read_text(request, model.vocabulary)
+    job.warnings.extend(warnings)
+    job.stop.check()
     with job.stages("reference"):
         if reference.ref_text is None:
             reference = resources.scheduler.run(
                 partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
             )
+        reference = read_ref_text(reference, model.vocabulary)
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(request.text, reference, options)
-    job.stop.check()
-    with job.stages("model_load"):
-        model = resources.model.get()
-    if model.warning:
-        job.warnings.append(model.warning)
+        plan = plan_chunks(passages(readings, reference, request.paragraph_pause), options)
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
@@ -117,6 +121,19 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
             "clipped": reference.clipped,
             "ref_text": (reference.ref_text or "").strip(),
         },
-        "chunks": [{"text": chunk.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)} for chunk in speech.chunks],
+        "chunks": [_about_chunk(chunk) for chunk in speech.chunks],
         "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
     }
+
+
+def _about_chunk(chunk: SpokenChunk) -> dict[str, Any]:
+    """Its words and times, and what is not so for every chunk."""
+    plan = chunk.plan
+    about: dict[str, Any] = {"text": plan.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)}
+    if plan.spoken != plan.text:
+        about["spoken_text"] = plan.spoken
+    if plan.paragraph:
+        about["paragraph"] = True
+    if plan.voice is not None:
+        about["voice"] = plan.voice
+    return about

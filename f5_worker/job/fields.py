@@ -10,7 +10,7 @@ from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
 from f5_worker.job.problems import field_error, value_error
 from f5_worker.s3_config import is_bucket_name
 from f5_worker.settings import Settings
-from f5_worker.text.clean import clean_text, is_speakable
+from f5_worker.text.clean import clean_text, in_one_line, is_speakable
 from f5_worker.urls import host_of, service_url
 
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
@@ -35,8 +35,8 @@ def _text(value: str, info: ValidationInfo) -> str:
     text = clean_text(_valid_unicode(value))
     if not text:
         raise value_error("is empty")
-    if len(text) > limit:
-        raise value_error(f"has {len(text):,} characters, more than the {limit:,} allowed")
+    if (count := len(in_one_line(text))) > limit:
+        raise value_error(f"has {count:,} characters, more than the {limit:,} allowed")
     if not is_speakable(text):
         raise value_error("has nothing that can be spoken")
     return text
@@ -44,7 +44,7 @@ def _text(value: str, info: ValidationInfo) -> str:
 
 def _ref_text(value: str | None) -> str | None:
     """Blank counts as absent, as in F5-TTS: the clip is transcribed."""
-    text = clean_text(_valid_unicode(value or ""))
+    text = in_one_line(clean_text(_valid_unicode(value or "")))
     if not text:
         return None
     if len(text) > MAX_REF_TEXT_CHARS:

@@ -91,6 +91,8 @@ class TtsRequest(_Checked):
     cross_fade_duration: float = Field(0.15, ge=0, le=2)
     fix_duration: float | None = Field(None, gt=0, le=30)
     remove_silence: bool = False
+    paragraph_pause: float = Field(0.5, ge=0, le=5)
+    plain_text: bool = False
     output_format: Annotated[OutputFormat, AnyCase] = "wav"
     return_word_timings: Annotated[bool, NotYetTrue] = False
     timing_format: Annotated[TimingFormat, AnyCase] = "srt"

@@ -19,6 +19,7 @@ from f5_worker.runtime.device import NVIDIA_DRIVER, half_precision, pick_device
 from f5_worker.runtime.load_errors import explain_load_error
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
+from f5_worker.text.vocabulary import Vocabulary
 
 _WARNINGS: Mapping[str, str] = {
     SMOKE_MODEL: "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works.",
@@ -36,6 +37,7 @@ class LoadedModel:
     cfm: Any
     vocoder: Any
     vocab: Mapping[str, int]
+    vocabulary: Vocabulary
     device: str
     dtype: Any
     load_seconds: Mapping[str, float] = field(default_factory=dict)
@@ -114,6 +116,7 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) ->
         cfm=cfm,
         vocoder=vocoder,
         vocab=model.vocab,
+        vocabulary=Vocabulary(engine.convert_char_to_pinyin, model.vocab),
         device=device,
         dtype=dtype,
     )

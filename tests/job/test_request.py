@@ -49,6 +49,8 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "cross_fade_duration": 0.15,
     "fix_duration": None,
     "remove_silence": False,
+    "paragraph_pause": 0.5,
+    "plain_text": False,
     "output_format": "wav",
     "return_word_timings": False,
     "timing_format": "srt",
@@ -124,7 +126,7 @@ def test_inputs_of_old_clients_are_accepted(fields: dict[str, Any], expected: di
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("text", "  a\n\tb\u0301 ", "a b\u0301"),
+        ("text", "  a\n\tb\u0301 ", "a\nb\u0301"),
         ("text", "cafe\u0301 \u200b\x00", "café"),
         ("text", "你好", "你好"),
         ("speed", 0.25, 0.25),
@@ -136,6 +138,8 @@ def test_inputs_of_old_clients_are_accepted(fields: dict[str, Any], expected: di
         ("cfg_strength", 0, 0.0),
         ("sway_sampling_coef", -1, -1.0),
         ("cross_fade_duration", 0, 0.0),
+        ("paragraph_pause", 0, 0.0),
+        ("paragraph_pause", 5, 5.0),
         ("fix_duration", 30, 30.0),
         ("output_format", "MP3", "mp3"),
         ("timing_format", "ALL", "all"),
@@ -193,7 +197,7 @@ def test_the_text_limit_is_the_setting_and_counts_what_is_spoken() -> None:
     settings = replace(Settings(), max_text_chars=5)
     request = parse({"text": "  ab \n\n cd\u200b  "}, settings)
     assert isinstance(request, TtsRequest)
-    assert request.text == "ab cd"
+    assert request.text == "ab\n\ncd"
     error = refused({"text": "abcdef"}, settings)
     assert "has 6 characters, more than the 5 allowed" in error.message
     assert error.details["allowed"].startswith("1 to 5 characters")
