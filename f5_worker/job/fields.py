@@ -107,6 +107,12 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _word_or_bool(value: object) -> object:
+    if not isinstance(value, str | bool):  # to pydantic 1 is True
+        raise value_error("has the wrong type")
+    return _lower(value)
+
+
 def _timing_method(value: object) -> object:
     value = _lower(value)
     if value == "google":
@@ -152,6 +158,8 @@ ServiceUrl: TypeAlias = Annotated[str | None, AfterValidator(_service_url)]
 
 AnyCase = BeforeValidator(_lower)
 """For choices, which are not case sensitive."""
+WordOrBool = BeforeValidator(_word_or_bool)
+"""For choices between words and true or false."""
 AnyTimingMethod = BeforeValidator(_timing_method)
 """Also the names of earlier versions."""
 NotYetTrue = AfterValidator(_no_word_timings_yet)

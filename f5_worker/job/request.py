@@ -51,6 +51,7 @@ from f5_worker.job.fields import (
     StoredName,
     Transcript,
     Url,
+    WordOrBool,
 )
 from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error, invalid_field, unknown_fields
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, split_bucket_url
@@ -93,6 +94,7 @@ class TtsRequest(_Checked):
     remove_silence: bool = False
     paragraph_pause: float = Field(0.5, ge=0, le=5)
     plain_text: bool = False
+    normalize_text: Annotated[Literal["auto", True, False], WordOrBool] = Field("auto", description='"auto", true or false')
     output_format: Annotated[OutputFormat, AnyCase] = "wav"
     return_word_timings: Annotated[bool, NotYetTrue] = False
     timing_format: Annotated[TimingFormat, AnyCase] = "srt"

@@ -7,7 +7,9 @@ from f5_worker.errors import InputError
 from f5_worker.job.request import TtsRequest
 from f5_worker.speech.plan import Passage
 from f5_worker.text.clean import is_speakable
+from f5_worker.text.language import language_of
 from f5_worker.text.markup import markup_in, plain_text
+from f5_worker.text.normalise import normalise
 from f5_worker.text.paragraphs import paragraphs
 from f5_worker.text.reading import Reading
 from f5_worker.text.vocabulary import Vocabulary
@@ -27,11 +29,21 @@ def read_text(request: TtsRequest, vocabulary: Vocabulary) -> tuple[list[Reading
         whole = Reading(request.text)
         if markup := markup_in(request.text):
             warnings.append(f"text looks like {markup}, which is spoken as it stands; plain_text=true strips it first.")
-    read, missing = vocabulary.check(paragraphs(whole), "text")
+    found = paragraphs(whole)
+    if language := _language(request, whole.spoken):
+        found = [reading.then(normalise(reading.spoken, language)) for reading in found]
+    read, missing = vocabulary.check(found, "text")
     found = [reading for reading in read if is_speakable(reading.spoken)]
     if not found:
         raise InputError("text has nothing that can be spoken, once its markup is stripped.", field="text")
     return found, [*warnings, *missing]
+
+
+def _language(request: TtsRequest, text: str) -> str:
+    """The one whose rules say how numbers are read; none, where they are left as they are."""
+    if request.normalize_text is False:
+        return ""
+    return language_of(text) or ("en" if request.normalize_text is True else "")
 
 
 def read_ref_text(reference: Reference, vocabulary: Vocabulary) -> Reference:
