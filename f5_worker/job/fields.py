@@ -127,6 +127,13 @@ def _format(value: object) -> object:
     return FORMAT_ALIASES.get(value, value) if isinstance(value, str) else value
 
 
+def _word_or_bool(value: object) -> object:
+    if not isinstance(value, str | bool):  # to pydantic 1 is True
+        raise value_error("has the wrong type")
+    lower = _lower(value)
+    return lower == "true" if lower in ("true", "false") else lower
+
+
 def _timing_method(value: object) -> object:
     value = _lower(value)
     if value == "google":
@@ -180,6 +187,8 @@ AnyCase = BeforeValidator(_lower)
 """For choices, which are not case sensitive."""
 AnyFormat = BeforeValidator(_format)
 """The same, with other names of the same formats."""
+WordOrBool = BeforeValidator(_word_or_bool)
+"""For choices between words and true or false."""
 AnyTimingMethod = BeforeValidator(_timing_method)
 """Also the names of earlier versions."""
 NotYetTrue = AfterValidator(_no_word_timings_yet)

@@ -183,9 +183,9 @@ def _shown(field: str, value: object, *, private: bool) -> tuple[str, str | floa
 
 
 def _choices(annotation: Any) -> list[str]:
-    """The values of all ``Literal`` types in ``annotation``."""
+    """The words among the values of all ``Literal`` types in ``annotation``."""
     if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
+        return [choice for choice in get_args(annotation) if isinstance(choice, str)]
     return [choice for part in get_args(annotation) for choice in _choices(part)]
 
 

@@ -55,6 +55,7 @@ from f5_worker.job.fields import (
     StoredName,
     Transcript,
     Url,
+    WordOrBool,
 )
 from f5_worker.job.forms import present
 from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error
@@ -97,6 +98,7 @@ class TtsRequest(Checked):
     remove_silence: bool = False
     paragraph_pause: float = Field(0.5, ge=0, le=5)
     plain_text: bool = False
+    normalize_text: Annotated[Literal["auto", True, False], WordOrBool] = Field("auto", description='"auto", true or false')
     output_format: Annotated[OutputFormat, AnyFormat] = "wav"
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
     return_word_timings: Annotated[bool, NotYetTrue] = False

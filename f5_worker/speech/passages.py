@@ -7,7 +7,9 @@ from f5_worker.errors import InputError
 from f5_worker.job.request import TtsRequest
 from f5_worker.speech.plan import Passage
 from f5_worker.text.clean import is_speakable
+from f5_worker.text.language import language_of
 from f5_worker.text.markup import markup_in
+from f5_worker.text.normalise import normalise
 from f5_worker.text.paragraphs import paragraphs
 from f5_worker.text.reading import Reading
 from f5_worker.text.tags import Script
@@ -41,11 +43,20 @@ def read_text(request: TtsRequest, vocabulary: Vocabulary) -> tuple[list[Line], 
     if not request.plain_text and (markup := markup_in(request.text)):
         warnings.append(f"text looks like {markup}, which is spoken as it stands; plain_text=true strips it first.")
     lines = list(_lines(request.reading, request.script))
+    if language := _language(request, " ".join(line.reading.spoken for line in lines)):
+        lines = [replace(line, reading=line.reading.then(normalise(line.reading.spoken, language))) for line in lines]
     read, missing = vocabulary.check([line.reading for line in lines], "text")
     found = _speakable(replace(line, reading=reading) for line, reading in zip(lines, read, strict=True))
     if not found:
         raise InputError("text has nothing that can be spoken by the loaded model.", field="text")
     return found, [*warnings, *missing]
+
+
+def _language(request: TtsRequest, text: str) -> str:
+    """The one whose rules say how numbers are read; none, where they are left as they are."""
+    if request.normalize_text is False:
+        return ""
+    return language_of(text) or ("en" if request.normalize_text is True else "")
 
 
 def read_ref_text(reference: Reference, vocabulary: Vocabulary) -> Reference:

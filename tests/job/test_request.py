@@ -52,6 +52,7 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "remove_silence": False,
     "paragraph_pause": 0.5,
     "plain_text": False,
+    "normalize_text": "auto",
     "output_format": "wav",
     "sample_rate": None,
     "return_word_timings": False,
@@ -142,6 +143,9 @@ def test_inputs_of_old_clients_are_accepted(fields: dict[str, Any], expected: di
         ("cross_fade_duration", 0, 0.0),
         ("paragraph_pause", 0, 0.0),
         ("paragraph_pause", 5, 5.0),
+        ("normalize_text", "AUTO", "auto"),
+        ("normalize_text", False, False),
+        ("normalize_text", True, True),
         ("fix_duration", 30, 30.0),
         ("output_format", "MP3", "mp3"),
         ("timing_format", "ALL", "all"),
@@ -255,7 +259,7 @@ def bad_values(model: type[BaseModel], name: str) -> list[object]:
     """Values of a wrong type or out of range, from what the model itself says of the field."""
     field = model.model_fields[name]
     types = get_args(field.annotation) or (field.annotation,)
-    if bool in types:
+    if bool in types or True in types:
         bad = list(NOT_BOOLEANS)
     elif int in types or float in types:
         bad = list(NOT_NUMBERS)
@@ -313,6 +317,8 @@ LONG = "x" * 9_000
         ({"text": "x", "output_format": "mp3", "sample_rate": 16_000}, "sample_rate", "^mp3 always has 24,000 Hz: sample"),
         ({"text": "x", "output_format": "ulaw", "sample_rate": 16_000}, "sample_rate", "^ulaw always has 8,000 Hz: .*only"),
         ({"text": "x", "output_format": "ogg", "sample_rate": 16_000}, "sample_rate", "^ogg always has 24,000 Hz"),
+        ({"text": "x", "normalize_text": "atuo"}, "normalize_text", r'did you mean auto\? Use "auto", true or false\.$'),
+        ({"text": "x", "normalize_text": 1}, "normalize_text", '^normalize_text=1 has the wrong type; use "auto"'),
         ({"text": "x", "timing_format": "all,srt"}, "timing_format", "one of srt, vtt, csv, json, ass, all"),
         ({"text": "x", "timing_method": "google"}, "timing_method", "no longer offered; use forced_alignment"),
         ({"text": "x", "timing_method": "forced"}, "timing_method", "forced_alignment"),
