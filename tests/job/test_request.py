@@ -396,7 +396,7 @@ def test_the_likely_name_is_in_the_details() -> None:
 @pytest.mark.parametrize("name", [name for name in TTS_DEFAULTS if len(name) > 4])
 def test_a_slip_in_any_field_name_is_recognised(name: str) -> None:
     for slip in (name[:-1], name[1:], name + "s", name.replace("_", ""), name.upper()):
-        if slip != name:
+        if slip not in (name, "voice"):  # which others call a reference
             assert refused({"text": "x", slip: 1}).details["did_you_mean"] == name
 
 

@@ -191,7 +191,7 @@ def test_nothing_is_lost_over_the_limit_or_blank(text: str, rate: float, speed: 
         assert seconds(both) > limit, "neighbours that fit together are one chunk"
 
 
-@given(st.lists(st.text("abcdefghijklmnop", min_size=1, max_size=12), min_size=1, max_size=200), st.floats(5, 25))
+@given(st.lists(st.text("abcdefghijklmnop", min_size=1, max_size=12), min_size=1, max_size=200), st.floats(8, 25))
 def test_no_chunk_of_ordinary_words_is_tiny(words: list[str], limit: float) -> None:
     seconds = f5_seconds()
     chunks = split_text(" ".join(words), seconds, limit)
