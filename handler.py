@@ -72,7 +72,7 @@ def generate_tts_audio(
 ) -> tuple[str | None, float, str | None]:
     """Speak ``text`` in the voice of the audio file ``voice_path`` (``None``: the built-in voice).
 
-    ``options`` are further fields of a ``tts`` job: ``nfe_step``, ``cfg_strength``, ``output_format`` and so on.
+    ``options`` are further fields of a ``tts`` job: ``nfe_step``, ``voices``, ``output_format`` and so on.
 
     Returns:
         ``(path, duration in seconds, None)``, where the file and its folder belong to the caller, or
@@ -84,18 +84,17 @@ def generate_tts_audio(
         from f5_worker.delivery.workspace import kept_folder
         from f5_worker.endpoints.tts import speak, write
         from f5_worker.job.request import TtsRequest, parse_job
-        from f5_worker.voice.source import obtain_reference, read_local_reference
+        from f5_worker.voice.cast import obtain_cast
+        from f5_worker.voice.source import read_local_reference
 
         given = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
         parsed = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, resources.settings)
         request, job = parsed.request, Job(resources.settings, parsed.s3)
         assert isinstance(request, TtsRequest)
-        if voice_path is None:
-            clip = obtain_reference(request, job, resources.references)
-        else:
-            clip = read_local_reference(Path(voice_path), ref_text, job, resources.references)
+        main = None if voice_path is None else read_local_reference(Path(voice_path), ref_text, job, resources.references)
+        cast = obtain_cast(request, job, resources.references, main)
         with kept_folder() as folder:
-            spoken = speak(request, clip, job, resources)
+            spoken = speak(request, cast, job, resources)
             path = write(spoken, request.output_format, [folder], job)
     except WorkerError as error:
         return None, 0.0, error.message

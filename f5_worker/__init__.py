@@ -13,5 +13,6 @@ Below them:
     resources.py what lives as long as the worker: settings, model, Whisper, references, the scheduler that owns the model
     model/       F5-TTS itself: its files, its modules, its weights in memory
     runtime/     what every network needs: packages, devices, one load at a time, errors of a load
-    settings.py  s3_config.py  formats.py  urls.py  stages.py  atomic.py  errors.py  log.py  sdk.py  mel.py  s3_errors.py
+    settings.py  s3_config.py  formats.py  names.py  urls.py  stages.py  atomic.py  errors.py  log.py  sdk.py
+    mel.py  s3_errors.py
 """

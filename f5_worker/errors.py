@@ -57,6 +57,12 @@ class WorkerError(Exception):
         """This error, with one more sentence after its message: a way out that only the caller knows."""
         return self._say(f"{self.message} {sentence}")
 
+    def within(self, part: str) -> Self:
+        """This error, of a part of the job (``voices.Anna``): its field lies in there, and the message says so."""
+        field = self.details.get("field")
+        self.details = {**self.details, "field": f"{part}.{field}" if field else part}
+        return self._say(within(part, field, self.message))
+
     def with_details(self, **details: Any) -> Self:
         """This error, with those ``details`` that it does not have yet."""
         self.details = {**details, **self.details}
@@ -182,6 +188,13 @@ class DeliveryError(WorkerError):
 
 class JobStopped(Exception):  # noqa: N818 - nobody failed
     """The caller stopped this job; its work ends at the next ODE step or chunk."""
+
+
+def within(part: str, field: str | None, sentence: str) -> str:
+    """``sentence``, said of a ``field`` that lies in a part of the job (``voices.Anna``; empty: in the job itself)."""
+    if not part:
+        return sentence
+    return f"{part}.{sentence}" if field and sentence.startswith(field) else f"{part}: {sentence}"
 
 
 def brief(error: BaseException) -> str:

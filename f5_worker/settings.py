@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from f5_worker.errors import SettingsError
+from f5_worker.names import wrong_with
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, is_bucket_name, split_bucket_url
-from f5_worker.urls import service_url
+from f5_worker.urls import host_of, service_url
 
 ModelLoading = Literal["lazy", "background"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -30,6 +31,7 @@ class Settings:
     model_loading: ModelLoading = "lazy"
     model_retry_seconds: float = 30.0
     network_volume: Path = Path("/runpod-volume")
+    default_voice: str | None = None
     output_dir: Path = Path("output")
     max_text_chars: int = 20_000
     max_reference_bytes: int = 20 * 1024 * 1024
@@ -84,6 +86,15 @@ class _Reader:
             self.problems.append(f"{name} is not the URL of a service; use one like https://s3.eu-central-1.amazonaws.com")
         return url
 
+    def voice(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        wrong = wrong_with(value) if "://" not in value else None if host_of(value) else "is not an http(s) URL"
+        if wrong:
+            self.problems.append(f"{name} {wrong}; use the name of a stored voice, like anna.wav, or an http(s) URL")
+        return value
+
     def pair(self, *names: str) -> tuple[str, str] | None:
         """Two variables that are worth nothing alone: both values, or ``None``."""
         first, second = (self.text(name) for name in names)
@@ -113,6 +124,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         model_loading=cast(ModelLoading, read.choice("MODEL_LOADING", ("lazy", "background"), default.model_loading)),
         model_retry_seconds=read.number("MODEL_RETRY_SECONDS", float, 0, 3600, default.model_retry_seconds),
         network_volume=Path(read.text("NETWORK_VOLUME") or default.network_volume),
+        default_voice=read.voice("DEFAULT_VOICE"),
         output_dir=Path(read.text("OUTPUT_DIR") or default.output_dir),
         max_text_chars=read.number("MAX_TEXT_CHARS", int, 1, 1_000_000, default.max_text_chars),
         max_reference_bytes=read.number("MAX_REFERENCE_BYTES", int, 1_000, 1_000_000_000, default.max_reference_bytes),

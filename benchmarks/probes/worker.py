@@ -78,18 +78,19 @@ def long(runner: asyncio.Runner) -> None:
     from f5_worker.job.context import Job
     from f5_worker.job.request import TtsRequest, parse_job
     from f5_worker.settings import load_settings
+    from f5_worker.speech.passages import read_request
     from f5_worker.speech.plan import SpeechOptions, plan_chunks
     from f5_worker.speech.synthesis import synthesise, whole_speech
     from f5_worker.voice.cache import ReferenceCache
-    from f5_worker.voice.source import obtain_reference
+    from f5_worker.voice.cast import obtain_cast
 
     model, task, settings = load(), probe.task, load_settings()
     ask(runner, "Warm up.")
     request = parse_job({"input": {"text": task.text, "nfe_step": task.nfe_step, "seed": task.seed}}, settings).request
     assert isinstance(request, TtsRequest)
-    clip = obtain_reference(request, Job(settings), ReferenceCache(1))
+    cast = obtain_cast(request, Job(settings), ReferenceCache(1))
     options = SpeechOptions.of(request, task.seed)
-    plan = plan_chunks(request.text, clip, options)
+    plan = plan_chunks(read_request(request, cast), options)
     # On a GPU the worker's own choice; a CPU would go one by one, so all at once there.
     together = None if model.device == "cuda" else len(plan) * max(item.frames for item in plan)
     for _ in range(task.repeats):

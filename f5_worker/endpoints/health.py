@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker import sdk
-from f5_worker.errors import StorageError
+from f5_worker.errors import StorageError, WorkerError
 from f5_worker.job.context import Job
 from f5_worker.job.request import HealthRequest
 from f5_worker.resources import Resources
 from f5_worker.runtime.device import NVIDIA_DRIVER
 from f5_worker.settings import Settings
+from f5_worker.urls import host_of
+from f5_worker.voice.builtin import BUILTIN_VOICE
+from f5_worker.voice.shelves import has_volume
+from f5_worker.voice.source import check_default_voice
 
 PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
 
@@ -28,7 +32,10 @@ def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str
         model.update(error=load_error.message, retry_in=round(resources.model.retry_in, 1))
     wrong_settings = [*sdk.problems, *(resources.settings_error.details["problems"] if resources.settings_error else [])]
     facts = machine_facts(settings)
+    voices = _voices(settings)
     problems = [*wrong_settings, *([load_error.message] if load_error else []), *what_is_wrong(facts)]
+    if "error" in voices and "error" not in facts["s3"]:
+        problems.append(voices["error"])
     if report is not None and report.reason:
         problems.append(f"{report.reason} {report.mend or ''}".strip())
     return {
@@ -38,6 +45,7 @@ def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str
         "settings": {"problems": wrong_settings},
         "bootstrap": report.public() if report else None,
         **facts,
+        "voices": voices,
         "uptime": round(resources.uptime, 1),
         "jobs": dict(resources.jobs),
     }
@@ -105,6 +113,20 @@ def _volume(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         return {"mounted": False}
     return {"mounted": True, "writable": os.access(path, os.W_OK), **_disk(path)}
+
+
+def _voices(settings: Settings) -> dict[str, Any]:
+    """Where voices lie, and which one speaks for jobs that name none; of a URL the host alone, since it may hold a login."""
+    default = settings.default_voice
+    facts: dict[str, Any] = {
+        "stored_on": "s3" if settings.s3 else "volume" if has_volume(settings) else None,
+        "default": BUILTIN_VOICE if default is None else host_of(default) or default,
+    }
+    try:
+        check_default_voice(Job(settings, settings.s3))
+    except WorkerError as error:
+        return {**facts, "error": error.message}
+    return facts
 
 
 def _s3(settings: Settings) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,20 +16,21 @@ from f5_worker.errors import DeliveryError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
+from f5_worker.speech.passages import read_request
 from f5_worker.speech.plan import SpeechOptions, plan_chunks
-from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
+from f5_worker.voice.cast import obtain_cast, of_voice
 from f5_worker.voice.reference import Reference
-from f5_worker.voice.source import obtain_reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
-    """Speech, the seed it was made with, and the reference that was really used."""
+    """Speech, the seed it was made with, and the references that were really used, by the names of their voices."""
 
     speech: Speech
     seed: int
-    reference: Reference
+    references: Mapping[str, Reference]
 
 
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
@@ -37,35 +38,36 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     resources.model.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id = str(uuid.uuid4())
     with job.stages("reference"):
-        reference = obtain_reference(request, job, resources.references)
+        cast = obtain_cast(request, job, resources.references)
     with job_folders() as folders:
-        spoken = speak(request, reference, job, resources)
+        spoken = speak(request, cast, job, resources)
         path = write(spoken, request.output_format, folders, job)
         with job.stages("upload"):
             delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
+    of_references = [warning for reference in spoken.references.values() for warning in reference.warnings]
     yield {
         **delivered.answer(),
         **_about_speech(request, spoken, job),
         "status": "completed",
         "job_id": result_id,
-        "warnings": [*spoken.reference.warnings, *job.warnings, *delivered.warnings],
+        "warnings": [*of_references, *job.warnings, *delivered.warnings],
     }
 
 
-def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resources) -> Spoken:
-    """Transcribe the reference if need be, plan, load the model if need be, and synthesise.
+def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources) -> Spoken:
+    """Transcribe the references of who speaks if need be, plan, load the model if need be, and synthesise.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
     with job.stages("reference"):
-        if reference.ref_text is None:
-            reference = resources.scheduler.run(
-                partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
-            )
+        speakers = request.script.speakers
+        references = {
+            name: _with_transcript(name, reference, job, resources) for name, reference in cast.items() if name in speakers
+        }
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(request.text, reference, options)
+        plan = plan_chunks(read_request(request, references), options)
     job.stop.check()
     with job.stages("model_load"):
         model = resources.model.get()
@@ -74,7 +76,14 @@ def speak(request: TtsRequest, reference: Reference, job: Job, resources: Resour
     with job.stages("synthesis"):
         waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
         speech = whole_speech(plan, waves, options)
-    return Spoken(speech, options.seed, reference)
+    return Spoken(speech, options.seed, references)
+
+
+def _with_transcript(name: str, reference: Reference, job: Job, resources: Resources) -> Reference:
+    if reference.ref_text is not None:
+        return reference
+    with of_voice(name):
+        return resources.scheduler.run(partial(resources.references.with_transcript, reference, resources.transcribe), job.stop)
 
 
 def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job) -> Path:
@@ -102,7 +111,8 @@ def write(spoken: Spoken, output_format: str, folders: Sequence[Path], job: Job)
 
 def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, Any]:
     """The answer's fields about the speech itself; those about the file come from its delivery."""
-    speech, reference = spoken.speech, spoken.reference
+    speech = spoken.speech
+    references = {name: _about_reference(reference) for name, reference in spoken.references.items()}
     timings = job.stages.rounded(JOB_STAGES)
     log.info(f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, in {in_words(timings)}")
     return {
@@ -111,12 +121,30 @@ def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, An
         "seed": spoken.seed,
         "sample_rate": speech.sample_rate,
         "output_format": request.output_format,
-        "reference": {
-            "voice": reference.voice,
-            "duration": round(reference.duration, 3),
-            "clipped": reference.clipped,
-            "ref_text": (reference.ref_text or "").strip(),
-        },
-        "chunks": [{"text": chunk.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)} for chunk in speech.chunks],
+        "reference": next(iter(references.values())),
+        **({"references": references} if request.voices else {}),
+        "chunks": [_about_chunk(chunk) for chunk in speech.chunks],
         "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
     }
+
+
+def _about_reference(reference: Reference) -> dict[str, Any]:
+    return {
+        "voice": reference.voice,
+        "duration": round(reference.duration, 3),
+        "clipped": reference.clipped,
+        "ref_text": (reference.ref_text or "").strip(),
+    }
+
+
+def _about_chunk(chunk: SpokenChunk) -> dict[str, Any]:
+    """Its words and times, and what is not so for every chunk."""
+    plan = chunk.plan
+    about: dict[str, Any] = {"text": plan.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)}
+    if plan.spoken != plan.text:
+        about["spoken_text"] = plan.spoken
+    if plan.paragraph:
+        about["paragraph"] = True
+    if plan.voice is not None:
+        about["voice"] = plan.voice
+    return about

@@ -8,11 +8,12 @@ from f5_worker.voice import store
 from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference
 from f5_worker.voice.download import decode_base64, fetch_url
 from f5_worker.voice.reference import VoiceFile
+from f5_worker.voice.shelves import open_shelf
 
 
 def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
     """Check a clip and store it as a voice."""
-    storage, limit = job.storage(), job.settings.max_reference_bytes
+    shelf, limit = open_shelf(job), job.settings.max_reference_bytes
     if request.voice_file_url is not None:
         field = "voice_file_url"
         data = fetch_url(request.voice_file_url, max_bytes=limit, timeout=job.settings.download_timeout, field=field)
@@ -22,7 +23,7 @@ def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
     checked = check_reference(VoiceFile(request.voice_name, data, request.ref_text, field), job.settings, MAX_UPLOAD_SECONDS)
     duration = round(checked.duration, 3)
     store.store_voice(
-        storage, request.voice_name, data, duration=duration, ref_text=request.ref_text, overwrite=request.overwrite
+        shelf, request.voice_name, data, duration=duration, ref_text=request.ref_text, overwrite=request.overwrite
     )
     return {
         "status": "success",
@@ -36,11 +37,11 @@ def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
 
 def list_voices(_request: ListVoicesRequest, job: Job) -> dict[str, Any]:
     """All stored voices."""
-    voices = [voice.answer() for voice in store.list_voices(job.storage())]
+    voices = [voice.answer() for voice in store.list_voices(open_shelf(job))]
     return {"status": "success", "voices": voices, "count": len(voices)}
 
 
 def delete_voice(request: DeleteVoiceRequest, job: Job) -> dict[str, Any]:
     """Remove a stored voice."""
-    store.delete_voice(job.storage(), request.voice_name)
+    store.delete_voice(open_shelf(job), request.voice_name)
     return {"status": "success", "name": request.voice_name}

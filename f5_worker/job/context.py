@@ -10,6 +10,8 @@ from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 
+NO_BUCKET_MEND = "set S3_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on the endpoint, or send s3Config with the job."
+
 
 class Stop:
     """Whether the caller has stopped the job. Thread-safe; what waits for something else is woken, so that nobody polls."""
@@ -68,8 +70,5 @@ class Job:
             StorageNotConfiguredError: when there is none.
         """
         if self.s3 is None:
-            raise StorageNotConfiguredError(
-                "No S3 bucket is configured; set S3_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on the endpoint, "
-                "or send s3Config with the job."
-            )
+            raise StorageNotConfiguredError(f"No S3 bucket is configured; {NO_BUCKET_MEND}")
         return self.s3

@@ -6,11 +6,11 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from f5_worker.errors import InputError
-from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_plain
 from f5_worker.job.problems import field_error, value_error
+from f5_worker.names import check_voice_name, wrong_with
 from f5_worker.s3_config import is_bucket_name
 from f5_worker.settings import Settings
-from f5_worker.text.clean import clean_text, is_speakable
+from f5_worker.text.clean import clean_text, in_one_line, is_speakable
 from f5_worker.urls import host_of, service_url
 
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
@@ -35,8 +35,8 @@ def _text(value: str, info: ValidationInfo) -> str:
     text = clean_text(_valid_unicode(value))
     if not text:
         raise value_error("is empty")
-    if len(text) > limit:
-        raise value_error(f"has {len(text):,} characters, more than the {limit:,} allowed")
+    if (count := len(in_one_line(text))) > limit:
+        raise value_error(f"has {count:,} characters, more than the {limit:,} allowed")
     if not is_speakable(text):
         raise value_error("has nothing that can be spoken")
     return text
@@ -44,7 +44,7 @@ def _text(value: str, info: ValidationInfo) -> str:
 
 def _ref_text(value: str | None) -> str | None:
     """Blank counts as absent, as in F5-TTS: the clip is transcribed."""
-    text = clean_text(_valid_unicode(value or ""))
+    text = in_one_line(clean_text(_valid_unicode(value or "")))
     if not text:
         return None
     if len(text) > MAX_REF_TEXT_CHARS:
@@ -74,12 +74,8 @@ def _local_voice(value: str | None) -> str | None:
 def _stored_name(value: str) -> str:
     """A name to look up: the store also holds names that the earlier system did not check (``names.py``)."""
     name = _valid_unicode(value).strip()
-    if not name:
-        raise value_error("is empty")
-    if len(name) > MAX_NAME_CHARS:
-        raise value_error("is too long")
-    if not is_plain(name):
-        raise value_error("is not a voice name: it has a slash or a control character")
+    if wrong := wrong_with(name):
+        raise value_error(wrong)
     return name
 
 

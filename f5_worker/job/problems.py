@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from f5_worker.errors import InputError
+from f5_worker.errors import InputError, within
 from f5_worker.settings import Settings
 
 _PRIVATE_FIELDS = frozenset({"input", "text", "ref_text", "ref_audio_base64", "voice_base64"})
@@ -43,7 +43,7 @@ class Problem:
         """``field`` has a value that ``wrong`` says something about ("is too long"); ``names`` may have been meant."""
         near = nearest(value, names)
         fix = f"did you mean {near}? Use" if near else "use"
-        subject, shown = _shown(field, value, private=field in _PRIVATE_FIELDS)
+        subject, shown = _shown(field, value, private=field.rpartition(".")[2] in _PRIVATE_FIELDS)
         return cls(field, f"{subject} {wrong}; {fix} {allowed}.", shown, allowed, near)
 
 
@@ -107,8 +107,8 @@ def invalid_field(
     field, value, allowed = f"{prefix}{name}", values.get(name), _allowed(fields[name], settings)
     match error["type"]:
         case "worker_fields":
-            shown = _shown(field, value, private=field in _PRIVATE_FIELDS)[1]
-            return Problem(field, context["what"], shown, context["allowed"])
+            shown = _shown(field, value, private=name in _PRIVATE_FIELDS)[1]
+            return Problem(field, within(prefix.removesuffix("."), name, context["what"]), shown, context["allowed"])
         case "missing":
             return Problem(field, f"{field} is missing; send {allowed}.", None, allowed)
         case "worker_value":

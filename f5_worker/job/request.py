@@ -32,9 +32,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.job.checked import Checked
 from f5_worker.job.fields import (
     MAX_REF_TEXT_CHARS,
     AnyCase,
@@ -53,21 +54,17 @@ from f5_worker.job.fields import (
     Url,
 )
 from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error, invalid_field, unknown_fields
+from f5_worker.job.voices import VOICES_ALLOWED, VoiceInput, checked_script, wrong_names
 from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, split_bucket_url
 from f5_worker.settings import Settings
+from f5_worker.text.tags import Script, read_script
 
 M = TypeVar("M", bound=BaseModel)
 
 _OLD_ENDPOINTS = {"status": "health"}
 
 
-class _Checked(BaseModel):
-    """What all models of a job have in common: immutable, no unknown field, no converted value, no NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class TtsRequest(_Checked):
+class TtsRequest(Checked):
     """Speech. Times are seconds; the defaults are F5-TTS's own."""
 
     endpoint: Literal["tts"] = "tts"
@@ -81,6 +78,7 @@ class TtsRequest(_Checked):
     ref_text: Transcript = Field(
         None, repr=False, description=f"the transcript of the reference clip, at most {MAX_REF_TEXT_CHARS:,} characters"
     )
+    voices: dict[str, VoiceInput] | None = Field(None, repr=False, description=VOICES_ALLOWED)
     speed: float = Field(1.0, ge=0.25, le=4)
     seed: int | None = Field(None, ge=0, le=2_147_483_647)
     nfe_step: int = Field(32, ge=1, le=64)
@@ -91,6 +89,8 @@ class TtsRequest(_Checked):
     cross_fade_duration: float = Field(0.15, ge=0, le=2)
     fix_duration: float | None = Field(None, gt=0, le=30)
     remove_silence: bool = False
+    paragraph_pause: float = Field(0.5, ge=0, le=5)
+    plain_text: bool = False
     output_format: Annotated[OutputFormat, AnyCase] = "wav"
     return_word_timings: Annotated[bool, NotYetTrue] = False
     timing_format: Annotated[TimingFormat, AnyCase] = "srt"
@@ -103,18 +103,18 @@ class TtsRequest(_Checked):
             raise field_error("ref_audio_base64", sentence, "one of local_voice and ref_audio_base64")
         return self
 
-    @property
-    def voice_url(self) -> str | None:
-        """``local_voice`` where it is a URL."""
-        return self.local_voice if self.local_voice and "://" in self.local_voice else None
+    @model_validator(mode="after")
+    def _known_tags(self) -> Self:
+        checked_script(self.text, self.voices)
+        return self
 
     @property
-    def voice_name(self) -> str | None:
-        """``local_voice`` where it is the name of a stored voice."""
-        return None if self.voice_url else self.local_voice
+    def script(self) -> Script:
+        """Who speaks which part of ``text``, and where it pauses."""
+        return read_script(self.text, self.voices)
 
 
-class UploadRequest(_Checked):
+class UploadRequest(Checked):
     """A clip to store as a voice."""
 
     endpoint: Literal["upload"] = "upload"
@@ -134,20 +134,20 @@ class UploadRequest(_Checked):
         return self
 
 
-class ListVoicesRequest(_Checked):
+class ListVoicesRequest(Checked):
     """All stored voices."""
 
     endpoint: Literal["list_voices"] = "list_voices"
 
 
-class DeleteVoiceRequest(_Checked):
+class DeleteVoiceRequest(Checked):
     """A stored voice to remove."""
 
     endpoint: Literal["delete_voice"] = "delete_voice"
     voice_name: StoredName = Field(description="the name of a stored voice, like anna.wav")
 
 
-class DownloadRequest(_Checked):
+class DownloadRequest(Checked):
     """A stored result of an earlier ``tts`` job. Without ``format``: whichever is stored."""
 
     endpoint: Literal["download"] = "download"
@@ -166,7 +166,7 @@ class DownloadRequest(_Checked):
         return self
 
 
-class HealthRequest(_Checked):
+class HealthRequest(Checked):
     """How the worker is."""
 
     endpoint: Literal["health"] = "health"
@@ -177,7 +177,7 @@ Request: TypeAlias = TtsRequest | UploadRequest | ListVoicesRequest | DeleteVoic
 _MODELS: Mapping[str, type[Request]] = {model.model_fields["endpoint"].default: model for model in get_args(Request)}
 
 
-class S3ConfigInput(_Checked):
+class S3ConfigInput(Checked):
     """A job's own bucket: its top-level ``s3Config``, with the names of RunPod's documents."""
 
     accessId: Credential = Field(repr=False, description="the id of an access key, as text")  # noqa: N815
@@ -266,9 +266,30 @@ def _checked(
     fields = model.model_fields
     known = {name: value for name, value in raw.items() if name in fields}
     problems = unknown_fields(raw, fields, whole, others, prefix)
+    if model is TtsRequest and isinstance(known.get("voices"), Mapping):
+        voices = _voices(known.pop("voices"), settings, f"{prefix}voices")
+        if isinstance(voices, list):
+            problems += voices
+        else:
+            known["voices"] = voices
     try:
         checked = model.model_validate(known, context=settings)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         return problems + [invalid_field(details, fields, known, settings, prefix) for details in found]
     return problems or checked
+
+
+def _voices(raw: Mapping[Any, Any], settings: Settings, field: str) -> dict[str, VoiceInput] | list[Problem]:
+    problems, voices = wrong_names(raw.keys(), field), dict[str, VoiceInput]()
+    for name, voice in raw.items() if not problems else ():
+        part = f"{field}.{name}"
+        if not isinstance(voice, Mapping):
+            problems.append(Problem.of_value(part, "is not an object", voice, f"one with {', '.join(VoiceInput.model_fields)}"))
+            continue
+        checked = _checked(VoiceInput, voice, settings, part, prefix=f"{part}.")
+        if isinstance(checked, list):
+            problems += checked
+        else:
+            voices[name] = checked
+    return problems or voices

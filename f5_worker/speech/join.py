@@ -1,6 +1,7 @@
-"""From the waves of single chunks to one: a linear cross-fade at each seam, and the exact place of each chunk."""
+"""From the waves of single chunks to one: a cross-fade or a silence at each seam, and the exact place of each chunk."""
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import numpy as np
 
@@ -11,8 +12,8 @@ class Joiner:
     """Takes waves (float32 ``[n]``) in their order and gives out what no later wave will touch.
 
     The fade is that of upstream's ``infer_batch_process``: neighbours overlap by ``cross_fade`` samples, or as far as the
-    shorter of them reaches. All that was given out, one behind the other, is the whole; ``spans`` says where each wave starts
-    and ends in it, in samples.
+    shorter of them reaches. Where there is a pause, nothing fades. All that was given out, one behind the other, is the whole;
+    ``spans`` says where each wave starts and ends in it, in samples.
     """
 
     def __init__(self, cross_fade: int) -> None:
@@ -20,27 +21,30 @@ class Joiner:
         self._cross_fade = cross_fade
         self._held: Samples = np.zeros(0, dtype=np.float32)  # the end of what has come, which the next wave may fade into
 
-    def add(self, wave: Samples) -> Samples:
-        """Take the next wave; returns what is final with it."""
-        overlap = min(len(self._held), len(wave))
+    def add(self, wave: Samples, pause: int | None = None) -> Samples:
+        """Take the next wave, and the samples of silence before it, if any; returns what is final with it."""
+        overlap = min(len(self._held), len(wave)) if pause is None else 0
         end = self.spans[-1][1] if self.spans else 0
-        self.spans.append((end - overlap, end - overlap + len(wave)))
+        start = end - overlap + (pause or 0)
+        self.spans.append((start, start + len(wave)))
         kept, faded = self._held[: len(self._held) - overlap], self._held[len(self._held) - overlap :]
         if overlap:
             faded = (faded * np.linspace(1, 0, overlap) + wave[:overlap] * np.linspace(0, 1, overlap)).astype(np.float32)
-        joined = np.concatenate([kept, faded, wave[overlap:]])
+        joined = np.concatenate([kept, faded, np.zeros(pause or 0, dtype=np.float32), wave[overlap:]])
         final = len(joined) - min(self._cross_fade, len(wave))
         self._held = joined[final:]
         return joined[:final]
 
-    def finish(self) -> Samples:
-        """The rest, when no wave comes any more."""
+    def finish(self, silence: int = 0) -> Samples:
+        """The rest, when no wave comes any more, and the samples of silence after it."""
         rest, self._held = self._held, self._held[:0]
-        return rest
+        return np.concatenate([rest, np.zeros(silence, dtype=np.float32)])
 
 
-def join(waves: Iterable[Samples], cross_fade: int) -> tuple[Samples, list[Span]]:
+def join(
+    waves: Iterable[Samples], cross_fade: int, pauses: Iterable[int | None] = repeat(None), silence_after: int = 0
+) -> tuple[Samples, list[Span]]:
     """The whole, and where each wave starts and ends in it."""
     joiner = Joiner(cross_fade)
-    parts = [joiner.add(wave) for wave in waves]
-    return np.concatenate([*parts, joiner.finish()]), joiner.spans
+    parts = [joiner.add(wave, pause) for wave, pause in zip(waves, pauses, strict=False)]
+    return np.concatenate([*parts, joiner.finish(silence_after)]), joiner.spans

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from f5_worker.errors import InputError
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
-from f5_worker.text.split import SHORT_TEXT_BYTES, split_text
+from f5_worker.text.clean import in_one_line
+from f5_worker.text.length import speech_units, spoken_bytes
+from f5_worker.text.reading import Reading
+from f5_worker.text.split import split_reading
 from f5_worker.voice.reference import Reference
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ MODEL_SECONDS = 30.0
 # Upstream fills 22 of the model's 30 s (infer_process, ``max_chars``); speech near the end of the training length gets worse.
 TARGET_SECONDS = 22.0
 MIN_CHUNK_SECONDS = 10.0
-SHORT_TEXT_SPEED = 0.3
+SHORT_TEXT_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,59 +54,132 @@ class SpeechOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChunkPlan:
-    """One chunk of text, its voice, the frames of mel that reference and chunk fill together, and the seed of its noise."""
+class Passage:
+    """What one voice says without a break that was asked for: a paragraph, or a turn in it.
 
-    text: str
+    ``voice`` is its name where several speak. ``pause`` is the silence before it in seconds; ``None`` cross-fades. So is
+    ``silence_after``, at the end of all. ``speed`` and ``seed`` are the job's unless the voice has its own.
+    """
+
+    reading: Reading
+    reference: Reference
+    voice: str | None = None
+    paragraph: bool = True
+    pause: float | None = None
+    speed: float | None = None
+    seed: int | None = None
+    silence_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkPlan:
+    """One chunk of text, its voice, the frames of mel that reference and chunk fill together, and the seed of its noise.
+
+    ``paragraph`` says that it begins one; the rest is as in ``Passage``, with the silences at its first and last chunk.
+    """
+
+    reading: Reading
     reference: Reference
     frames: int
     seed: int
+    voice: str | None = None
+    paragraph: bool = False
+    pause: float | None = None
+    silence_after: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The caller's words, in one line."""
+        return in_one_line(self.reading.text)
+
+    @property
+    def spoken(self) -> str:
+        """What the model reads."""
+        return self.reading.spoken
 
 
-def plan_chunks(text: str, reference: Reference, options: SpeechOptions) -> Sequence[ChunkPlan]:
-    """Split ``text``, and give each chunk its length by F5's duration rule (``infer_batch_process`` in its utils_infer.py).
+def plan_chunks(passages: Sequence[Passage], options: SpeechOptions) -> Sequence[ChunkPlan]:
+    """Split each passage, and give each chunk its length by F5's duration rule (``infer_batch_process`` in its utils_infer.py).
 
-    The rule takes the reference's speed of speech, in UTF-8 bytes a second, for the chunk too; fewer than 10 bytes are spoken
-    at 0.3 of it. Reference and chunk together stay under the model's 30 s.
+    The rule takes the reference's speed of speech for the chunk too, in UTF-8 bytes a second; here they are weighed by their
+    script (``speech_units``). Less than 10 bytes take as long as 10: upstream speaks them at 0.3 of the speed instead, so that
+    9 bytes take three times as long as 10. Reference and chunk together stay under the model's 30 s.
 
     Args:
-        text: what to speak, cleaned (``clean_text``).
-        reference: with its transcript.
+        passages: at least one, whose references have their transcripts.
 
     Raises:
         InputError: when ``fix_duration`` is not longer than the reference, or the text needs more than one chunk with it.
     """
-    ref_frames = len(reference.samples) // HOP_LENGTH
-    ref_seconds = len(reference.samples) / SAMPLE_RATE
-    frames_per_byte = ref_frames / len(spoken_ref_text(reference).encode())
-
-    def frames(chunk: str) -> int:
-        size = len(chunk.encode())
-        speed = SHORT_TEXT_SPEED if size < SHORT_TEXT_BYTES else options.speed
-        return int(frames_per_byte * size / speed)
-
-    room = MODEL_SECONDS - ref_seconds
-    limit = min(room, max(TARGET_SECONDS - ref_seconds, MIN_CHUNK_SECONDS))
     if options.fix_duration is not None:
-        if not ref_seconds < options.fix_duration <= MODEL_SECONDS:
-            raise InputError(
-                f"fix_duration={options.fix_duration:g} is the length of reference and speech together: it must exceed the "
-                f"reference's {ref_seconds:.1f} s and at most {MODEL_SECONDS:g} s.",
-                field="fix_duration",
-                value=options.fix_duration,
+        return (_of_fixed_duration(passages, options.fix_duration, options),)
+    plan: list[ChunkPlan] = []
+    for passage in passages:
+        rule = _DurationRule(passage.reference, passage.speed or options.speed)
+        readings = split_reading(passage.reading, rule.seconds, rule.limit)
+        for number, reading in enumerate(readings):
+            first, last = number == 0, number == len(readings) - 1
+            # A seed of a voice's own counts its own chunks: it speaks the same whatever others say in between.
+            index = len(plan) if passage.seed is None else sum(chunk.voice == passage.voice for chunk in plan)
+            plan.append(
+                ChunkPlan(
+                    reading,
+                    passage.reference,
+                    rule.ref_frames + rule.frames(reading.spoken),
+                    chunk_seed(options.seed if passage.seed is None else passage.seed, index),
+                    passage.voice,
+                    paragraph=first and passage.paragraph,
+                    pause=passage.pause if first else None,
+                    silence_after=passage.silence_after if last else 0.0,
+                )
             )
-        if frames(text) * HOP_LENGTH / SAMPLE_RATE > room:
-            raise InputError(
-                "fix_duration works for one chunk only, and this text needs more than one; shorten the text or leave it out.",
-                field="fix_duration",
-                value=options.fix_duration,
-            )
-        total = int(options.fix_duration * SAMPLE_RATE / HOP_LENGTH)
-        return (ChunkPlan(text, reference, total, options.seed),)
-    chunks = split_text(text, lambda chunk: frames(chunk) * HOP_LENGTH / SAMPLE_RATE, limit)
-    return tuple(
-        ChunkPlan(chunk, reference, ref_frames + frames(chunk), chunk_seed(options.seed, index))
-        for index, chunk in enumerate(chunks)
+    return tuple(plan)
+
+
+class _DurationRule:
+    """How long a reference's voice speaks at a speed, and how long one chunk may be."""
+
+    def __init__(self, reference: Reference, speed: float) -> None:
+        ref_text = spoken_ref_text(reference)
+        self.ref_frames = len(reference.samples) // HOP_LENGTH
+        self.room = MODEL_SECONDS - reference.duration
+        self.limit = min(self.room, max(TARGET_SECONDS - reference.duration, MIN_CHUNK_SECONDS))
+        self._ref_bytes, self._ref_units = spoken_bytes(ref_text), speech_units(ref_text)
+        self._frames_per_byte = self.ref_frames / self._ref_bytes
+        self._speed = speed
+        self._least = min(int(self._frames_per_byte * SHORT_TEXT_BYTES / speed), int(self.limit * SAMPLE_RATE / HOP_LENGTH))
+
+    def frames(self, text: str) -> int:
+        """Of speech alone."""
+        # In the reference's bytes; within one script the weights cancel, to the last bit.
+        size = speech_units(text) * self._ref_bytes / self._ref_units
+        return max(int(self._frames_per_byte * size / self._speed), self._least)
+
+    def seconds(self, text: str) -> float:
+        return self.frames(text) * HOP_LENGTH / SAMPLE_RATE
+
+
+def _of_fixed_duration(passages: Sequence[Passage], seconds: float, options: SpeechOptions) -> ChunkPlan:
+    passage = passages[0]
+    reference = passage.reference
+    if not reference.duration < seconds <= MODEL_SECONDS:
+        raise InputError(
+            f"fix_duration={seconds:g} is the length of reference and speech together: it must exceed the "
+            f"reference's {reference.duration:.1f} s and at most {MODEL_SECONDS:g} s.",
+            field="fix_duration",
+            value=seconds,
+        )
+    rule = _DurationRule(reference, passage.speed or options.speed)
+    if len(passages) > 1 or rule.seconds(passage.reading.spoken) > rule.room:
+        raise InputError(
+            "fix_duration works for one chunk only, and this text needs more than one; shorten the text or leave it out.",
+            field="fix_duration",
+            value=seconds,
+        )
+    seed = options.seed if passage.seed is None else passage.seed
+    total = int(seconds * SAMPLE_RATE / HOP_LENGTH)
+    return ChunkPlan(
+        passage.reading, reference, total, seed, passage.voice, passage.paragraph, passage.pause, passage.silence_after
     )
 
 

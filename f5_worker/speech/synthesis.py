@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from f5_worker import log
+from f5_worker.audio.samples import Span
 from f5_worker.audio.silence import remove_long_silences
 from f5_worker.errors import SynthesisError
 from f5_worker.mel import SAMPLE_RATE
@@ -30,11 +32,16 @@ _FIX = "choose a GPU with at least 8 GB, and run nothing else on it."
 
 @dataclass(frozen=True, slots=True)
 class SpokenChunk:
-    """A chunk and where it is heard in the result, in seconds. Neighbours overlap by the cross-fade."""
+    """A chunk and where it is heard in the result, in seconds. Neighbours overlap by the cross-fade, or a pause is between."""
 
-    text: str
+    plan: ChunkPlan
     start: float
     end: float
+
+    @property
+    def text(self) -> str:
+        """The caller's words, in one line."""
+        return self.plan.text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +157,7 @@ def _reference_mel(model: LoadedModel, reference: Reference, target_rms: float) 
 
 
 def _utterance(model: LoadedModel, item: ChunkPlan, reference: ReferenceMel) -> Utterance:
-    characters = model.engine.convert_char_to_pinyin([spoken_ref_text(item.reference) + item.text])
+    characters = model.engine.convert_char_to_pinyin([spoken_ref_text(item.reference) + item.spoken])
     tokens = model.engine.list_str_to_idx(characters, model.vocab)[0]
     return Utterance(tokens, item.frames, item.seed, reference)
 
@@ -172,12 +179,31 @@ def whole_speech(plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options:
     Raises:
         SynthesisError: when nothing can be heard.
     """
-    samples, spans = join(waves, int(options.cross_fade_duration * SAMPLE_RATE))
+    pauses = [None if item.pause is None else round(item.pause * SAMPLE_RATE) for item in plan]
+    silence_after = round(plan[-1].silence_after * SAMPLE_RATE)
+    samples, spans = join(waves, int(options.cross_fade_duration * SAMPLE_RATE), pauses, silence_after)
     if not len(samples):
         raise SynthesisError(NO_SOUND)
     if options.remove_silence:
-        samples, spans = remove_long_silences(samples, spans)
+        samples, spans = _without_long_silences(samples, spans, pauses)
     chunks = tuple(
-        SpokenChunk(item.text, start / SAMPLE_RATE, end / SAMPLE_RATE) for item, (start, end) in zip(plan, spans, strict=True)
+        SpokenChunk(item, start / SAMPLE_RATE, end / SAMPLE_RATE) for item, (start, end) in zip(plan, spans, strict=True)
     )
     return Speech(samples, SAMPLE_RATE, chunks)
+
+
+def _without_long_silences(
+    samples: "Samples", spans: Sequence[Span], pauses: Sequence[int | None]
+) -> "tuple[Samples, list[Span]]":
+    """``remove_long_silences`` from the speech between two pauses; those were asked for, and stay."""
+    parts, moved, at, end = [], list[Span](), 0, 0
+    starts = [index for index, pause in enumerate(pauses) if index == 0 or pause is not None]
+    for first, after in pairwise([*starts, len(pauses)]):
+        start = spans[first][0]
+        gap = samples[end:start]
+        end = spans[after - 1][1]
+        part, own = remove_long_silences(samples[start:end], [(low - start, high - start) for low, high in spans[first:after]])
+        parts += [gap, part]
+        moved += [(at + len(gap) + low, at + len(gap) + high) for low, high in own]
+        at += len(gap) + len(part)
+    return np.concatenate([*parts, samples[end:]]), moved

@@ -11,14 +11,14 @@ from enum import IntEnum
 from f5_worker.text.clean import ZWJ
 
 _RUN = re.compile(r"\S+")
-_SENTENCE_MARKS = "。！？｡．‼⁇⁈⁉؟۔।॥።။។།"
-_CLAUSE_MARKS = "，、；：､،؛፣၊…—―"
-_CLOSERS = "\"'”’»›)]}」』）】》〉〕｝＂＇"
+SENTENCE_MARKS = "。！？｡．‼⁇⁈⁉؟۔।॥።။។།"
+CLAUSE_MARKS = "，、；：､،؛፣၊…—―"
+CLOSERS = "\"'”’»›)]}」』）】》〉〕｝＂＇"
 _OPENERS = "\"'“‘„‚«‹([{「『（【《〈〔｛＂＇¿¡"
 _WIDE = r"\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 # Marks that need no white space after them: those of scripts without it, and ASCII ones in the midst of CJK.
 _INNER_MARKS = re.compile(
-    rf"(?:[{_SENTENCE_MARKS}{_CLAUSE_MARKS}]+|(?<=[{_WIDE}])[.,;:!?]++(?![0-9A-Za-z]))+[{re.escape(_CLOSERS)}]*"
+    rf"(?:[{SENTENCE_MARKS}{CLAUSE_MARKS}]+|(?<=[{_WIDE}])[.,;:!?]++(?![0-9A-Za-z]))+[{re.escape(CLOSERS)}]*"
 )
 _UNSPACED = re.compile(rf"[{_WIDE}\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]")  # scripts that put no white space between words
 _NEVER_LAST = re.compile(
@@ -52,7 +52,7 @@ class Piece:
 def cut_at_breaks(text: str, open_from: float) -> Iterator[Piece]:
     """Cut ``text`` at every break, in order; words get breaks inside if they have ``open_from`` bytes or more."""
     inner = {
-        match.end(): Break.SENTENCE if any(c in match[0] for c in _SENTENCE_MARKS + ".!?") else Break.CLAUSE
+        match.end(): Break.SENTENCE if any(c in match[0] for c in SENTENCE_MARKS + ".!?") else Break.CLAUSE
         for match in _INNER_MARKS.finditer(text)
         if not (text[match.start() - 1 : match.start()].isdigit() and text[match.end() : match.end() + 1].isdigit())
     }
@@ -78,9 +78,9 @@ def cut_at_breaks(text: str, open_from: float) -> Iterator[Piece]:
 
 def _after_word(word: str, following: str) -> Break:
     """How well a chunk can end between two words."""
-    core = word.rstrip(_CLOSERS + "“‘")  # the last two close quotes in German
+    core = word.rstrip(CLOSERS + "“‘")  # the last two close quotes in German
     mid_sentence = following.lstrip(_OPENERS)[:1].islower()
-    if core.endswith(("..", "…", "!", "?", *_SENTENCE_MARKS)):
+    if core.endswith(("..", "…", "!", "?", *SENTENCE_MARKS)):
         return Break.CLAUSE if mid_sentence else Break.SENTENCE
     if core.endswith("."):
         name = core.lstrip(_OPENERS)[:-1].lower()
@@ -89,7 +89,7 @@ def _after_word(word: str, following: str) -> Break:
         if _SELDOM_LAST.fullmatch(name):
             return Break.SPACE if mid_sentence else Break.CLAUSE
         return Break.CLAUSE if mid_sentence else Break.SENTENCE
-    if core.endswith((",", ";", ":", "–", *_CLAUSE_MARKS)) or core == "-":
+    if core.endswith((",", ";", ":", "–", *CLAUSE_MARKS)) or core == "-":
         return Break.CLAUSE
     return Break.SPACE
 

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from f5_worker.errors import InputError
 from f5_worker.text.breaks import Break, Piece, cut_at_breaks
 from f5_worker.text.clean import is_speakable
-
-# F5 speaks fewer UTF-8 bytes than this at a speed of its own (infer_batch_process), so a shorter text may take longer.
-SHORT_TEXT_BYTES = 10
+from f5_worker.text.reading import Reading
 
 # In units of the shape cost, which is 1 for an empty chunk and 0 for a full one: a chunk is rather left half empty than ended
 # inside a clause, but a sentence is rather cut than a tiny chunk left.
@@ -23,34 +21,34 @@ _TINY_COST = 5.0
 _BREAKS_PER_CHUNK = 32  # tried at most, which bounds the work
 
 
-def split_text(text: str, seconds: Callable[[str], float], max_seconds: float) -> list[str]:
-    """Split ``text`` into chunks that each take at most ``max_seconds`` to speak.
+def split_reading(reading: Reading, seconds: Callable[[str], float], max_seconds: float) -> list[Reading]:
+    """Split a reading into chunks that each take at most ``max_seconds`` to speak.
 
-    Nothing is lost: the chunks are consecutive slices of ``text``, less the white space between them. Each has a letter or a
-    digit. A text that fits is one chunk, unchanged; a blank one gives no chunk.
+    Nothing is lost: the chunks are consecutive parts of it, less the white space between them, cut where it ``may_cut_spoken``.
+    Each has a letter or a digit. A text that fits is one chunk, unchanged; a blank one gives no chunk.
 
     Args:
-        text: cleaned (``clean_text``) and speakable (``is_speakable``).
-        seconds: how long a text takes to speak. Must not fall as a text of ``SHORT_TEXT_BYTES`` UTF-8 bytes or more grows; for
-            even chunks, about linear in bytes. It may be anything for shorter texts.
+        reading: of a cleaned text (``clean_text``) in one line, and speakable (``is_speakable``).
+        seconds: how long a text takes to speak. Must not fall as a text grows; for even chunks, about linear in bytes.
         max_seconds: the limit for one chunk.
 
     Raises:
         InputError: when no split fits, because a single character, or a stretch without letters and digits, is over the limit.
     """
+    text = reading.spoken
     if not text.strip():
         return []
     whole = seconds(text)
     if whole <= max_seconds:
-        return [text]
+        return [reading]
     capacity = max(1.0, len(text.encode()) * max_seconds / (whole or 1.0))
-    pieces = list(_merge_small(text, cut_at_breaks(text, open_from=capacity / 8), capacity / _BREAKS_PER_CHUNK))
-    return _cheapest(text, pieces, seconds, max_seconds, capacity)
+    pieces = _merge_small(text, _uncut(reading, cut_at_breaks(text, open_from=capacity / 8)), capacity / _BREAKS_PER_CHUNK)
+    return [reading.part(start, end) for start, end in _cheapest(text, list(pieces), seconds, max_seconds, capacity)]
 
 
 def _cheapest(
     text: str, pieces: list[Piece], seconds: Callable[[str], float], max_seconds: float, capacity: float
-) -> list[str]:
+) -> list[tuple[int, int]]:
     """Join ``pieces`` into the chunks of least total cost: shortest path over the breaks.
 
     A chunk costs what its closing break costs, plus the square of the room it leaves free (which favours few chunks of like
@@ -73,12 +71,12 @@ def _cheapest(
     earliest = 0  # no chunk that starts before this piece fits any more
     for last in range(1, len(pieces) + 1):
         end = size_at_end[last]
-        while earliest < last and end - size_at_start[earliest] >= SHORT_TEXT_BYTES and not fits(earliest, last):
+        while earliest < last and not fits(earliest, last):
             earliest += 1
         at_break = _BREAK_COST[pieces[last - 1].after]
         for first in range(last - 1, earliest - 1, -1):
             size = end - size_at_start[first]
-            if spoken[last] == spoken[first] or (size < SHORT_TEXT_BYTES and not fits(first, last)):
+            if spoken[last] == spoken[first]:
                 continue
             fill = size / capacity
             total = cost[first] + at_break + (1 - fill) ** 2
@@ -100,9 +98,19 @@ def _cheapest(
     last = len(pieces)
     while last > 0:
         first = previous[last]
-        chunks.append(text[pieces[first].start : pieces[last - 1].end])
+        chunks.append((pieces[first].start, pieces[last - 1].end))
         last = first
     return chunks[::-1]
+
+
+def _uncut(reading: Reading, pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Join pieces until there is an end that no edit reaches over."""
+    start: int | None = None
+    for piece in pieces:
+        start = piece.start if start is None else start
+        if reading.may_cut_spoken(piece.end):
+            yield Piece(start, piece.end, piece.after)
+            start = None
 
 
 def _merge_small(text: str, pieces: Iterator[Piece], size: float) -> Iterator[Piece]:

@@ -1,4 +1,4 @@
-"""The voice store: clips under ``voices/NAME`` in S3, each with a sidecar ``voices/NAME.json`` for its transcript and length.
+"""The voice store: clips on a shelf under their names, each with a sidecar ``NAME.json`` for its transcript and length.
 
 The sidecar names the clip it describes by SHA-256, and one that describes other bytes is ignored: whatever is interrupted, runs
 at once, or replaces a clip by hand, a clip never meets the transcript of another. A clip without a sidecar is a voice as well,
@@ -17,7 +17,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-import s3_utils
 from f5_worker import log
 from f5_worker.errors import (
     BucketNotFoundError,
@@ -29,13 +28,12 @@ from f5_worker.errors import (
     StorageNotFoundError,
     StorageTooLargeError,
 )
-from f5_worker.formats import VOICE_CONTENT_TYPES
-from f5_worker.job.names import check_voice_name, is_key_part, is_stored_name, voice_extension
-from f5_worker.s3_config import S3Config
+from f5_worker.names import check_voice_name, is_key_part, is_stored_name, voice_extension
 from f5_worker.voice.reference import VoiceFile
+from f5_worker.voice.shelves import Shelf
 
-_FOLDER = "voices/"
 _MAX_SIDECAR_BYTES = 256 * 1024
+_PARALLEL_READS = 16  # of sidecars
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +65,15 @@ class _Sidecar:
 _SIDECAR = TypeAdapter(_Sidecar)
 
 
-def list_voices(config: S3Config) -> list[StoredVoice]:
+def list_voices(shelf: Shelf) -> list[StoredVoice]:
     """All voices, sorted by name. A sidecar that cannot be read is logged and left out.
 
     Raises:
         StorageError: the store cannot be listed.
     """
-    objects = {info.key.removeprefix(_FOLDER): info for info in s3_utils.list_objects(config, _FOLDER)}
+    objects = {info.key: info for info in shelf.files()}
     voices = {name: info for name, info in objects.items() if is_stored_name(name)}
-    sidecars = _read_sidecars(config, [name for name in voices if f"{name}.json" in objects])
+    sidecars = _read_sidecars(shelf, [name for name in voices if f"{name}.json" in objects])
     listed = []
     for name in sorted(voices):
         info, known = voices[name], sidecars.get(name)
@@ -87,42 +85,50 @@ def list_voices(config: S3Config) -> list[StoredVoice]:
     return listed
 
 
-def store_voice(
-    config: S3Config, name: str, data: bytes, *, duration: float | None, ref_text: str | None, overwrite: bool
-) -> None:
+def store_voice(shelf: Shelf, name: str, data: bytes, *, duration: float | None, ref_text: str | None, overwrite: bool) -> None:
     """Store a clip that was checked to be usable, and what is known of it.
 
     Raises:
         InputError: the name is not allowed, or it is taken and ``overwrite`` is false.
-        StorageError: S3 failed; what is stored then is the old voice, or the new clip without its transcript.
+        StorageError: the place failed; what is stored then is the old voice, or the new clip without its transcript.
     """
     check_voice_name(name)
     taken = f"voice_name={name!r} is already stored; choose another name or send overwrite: true."
     # Asked first, since some S3 services ignore the condition of the write that settles races.
-    if not overwrite and s3_utils.find(config, _FOLDER + name) is not None:
+    if not overwrite and shelf.find(name) is not None:
         raise InputError(taken, field="voice_name")
     try:
-        s3_utils.put_bytes(config, _FOLDER + name, data, VOICE_CONTENT_TYPES[voice_extension(name) or ""], overwrite=overwrite)
+        shelf.write(name, data, overwrite=overwrite)
     except StorageExistsError as error:
         raise InputError(taken, field="voice_name") from error
     sidecar = _Sidecar(ref_text, duration, hashlib.sha256(data).hexdigest(), len(data))
-    s3_utils.put_bytes(config, _sidecar_key(name), json.dumps(asdict(sidecar)).encode(), "application/json")
+    shelf.write(_sidecar(name), json.dumps(asdict(sidecar)).encode())
 
 
-def delete_voice(config: S3Config, name: str) -> None:
+def delete_voice(shelf: Shelf, name: str) -> None:
     """Remove a voice and its sidecar.
 
     Raises:
         NotFoundError: no such voice; lists the names that come near.
-        StorageError: S3 failed.
+        StorageError: the place failed.
     """
-    if not is_stored_name(name) or s3_utils.find(config, _FOLDER + name) is None:
-        raise _not_found(config, name, "voice_name")
-    s3_utils.delete(config, _FOLDER + name)
-    s3_utils.delete(config, _sidecar_key(name))
+    if not is_stored_name(name) or shelf.find(name) is None:
+        raise _not_found(shelf, name, "voice_name")
+    shelf.remove(name)
+    shelf.remove(_sidecar(name))
 
 
-def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceFile:
+def check_stored(shelf: Shelf, name: str, field: str) -> None:
+    """Whether ``fetch_voice`` would find the voice, without reading it.
+
+    Raises:
+        NotFoundError, InputError, StorageError: as ``fetch_voice``.
+    """
+    if shelf.find(name if is_stored_name(name) else _complete(shelf, name, field)) is None:
+        raise _not_found(shelf, name, field)
+
+
+def fetch_voice(shelf: Shelf, name: str, max_bytes: int, field: str = "local_voice") -> VoiceFile:
     """The stored clip of that name, labelled with its full name, and its transcript where known.
 
     A name without extension stands for the one voice that has it with any extension.
@@ -131,52 +137,51 @@ def fetch_voice(config: S3Config, name: str, max_bytes: int) -> VoiceFile:
         NotFoundError: no such voice; lists the names that come near.
         InputError: several voices have that name with different extensions.
         ReferenceClipError: the stored clip is larger than ``max_bytes``.
-        StorageError: S3 failed.
+        StorageError: the place failed.
     """
-    full_name = name if is_stored_name(name) else _complete(config, name)
+    full_name = name if is_stored_name(name) else _complete(shelf, name, field)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_sidecar_bytes, config, full_name)
+        reading = pool.submit(_sidecar_bytes, shelf, full_name)
         try:
-            data = s3_utils.get_bytes(config, _FOLDER + full_name, max_bytes)
+            data = shelf.read(full_name, max_bytes)
         except BucketNotFoundError:
             raise
         except StorageNotFoundError as error:
-            raise _not_found(config, name, "local_voice") from error
+            raise _not_found(shelf, name, field) from error
         except StorageTooLargeError as error:
             raise ReferenceClipError(
                 f"The stored voice {full_name!r} has {error.details['size']:,} bytes, more than the {max_bytes:,} allowed; "
                 "store a shorter clip or raise MAX_REFERENCE_BYTES.",
-                field="local_voice",
+                field=field,
             ) from error
         sidecar = _parse_sidecar(full_name, reading.result())
     if sidecar is None or sidecar.audio_sha256 != hashlib.sha256(data).hexdigest():
-        return VoiceFile(full_name, data, None)
-    return VoiceFile(full_name, data, sidecar.ref_text)
+        return VoiceFile(full_name, data, None, field)
+    return VoiceFile(full_name, data, sidecar.ref_text, field)
 
 
-def _sidecar_key(name: str) -> str:
-    return f"{_FOLDER}{name}.json"
+def _sidecar(name: str) -> str:
+    return f"{name}.json"
 
 
-def _names(config: S3Config, start: str = "") -> list[str]:
-    names = (info.key.removeprefix(_FOLDER) for info in s3_utils.list_objects(config, _FOLDER + start))
-    return [name for name in names if is_stored_name(name)]
+def _names(shelf: Shelf, start: str = "") -> list[str]:
+    return [info.key for info in shelf.files(start) if is_stored_name(info.key)]
 
 
-def _complete(config: S3Config, stem: str) -> str:
+def _complete(shelf: Shelf, stem: str, field: str) -> str:
     found: list[str] = []
     if is_key_part(stem):
-        found = [name for name in _names(config, f"{stem}.") if PurePosixPath(name).stem == stem]
+        found = [name for name in _names(shelf, f"{stem}.") if PurePosixPath(name).stem == stem]
     if len(found) > 1:
-        raise InputError(f"local_voice={stem!r} could be {' or '.join(found)}; name one of them.", field="local_voice")
+        raise InputError(f"{field}={stem!r} could be {' or '.join(found)}; name one of them.", field=field)
     if not found:
-        raise _not_found(config, stem, "local_voice")
+        raise _not_found(shelf, stem, field)
     return found[0]
 
 
-def _not_found(config: S3Config, name: str, field: str) -> NotFoundError:
+def _not_found(shelf: Shelf, name: str, field: str) -> NotFoundError:
     try:
-        names = _names(config)
+        names = _names(shelf)
     except StorageError as error:  # the missing voice is the answer; the names would only have been a help
         log.warn(f"the voices near a missing one cannot be listed: {error.message}")
         return NotFoundError(f"{field}={name[:100]!r} is not a stored voice; upload it first.", field=field)
@@ -199,17 +204,17 @@ def _stem(name: str) -> str:
     return (PurePosixPath(name).stem if voice_extension(name) else name).lower()
 
 
-def _read_sidecars(config: S3Config, names: Iterable[str]) -> dict[str, _Sidecar]:
-    with ThreadPoolExecutor(s3_utils.PARALLEL_CALLS) as pool:
-        reading = {name: pool.submit(_sidecar_bytes, config, name) for name in names}
+def _read_sidecars(shelf: Shelf, names: Iterable[str]) -> dict[str, _Sidecar]:
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        reading = {name: pool.submit(_sidecar_bytes, shelf, name) for name in names}
         parsed = {name: _parse_sidecar(name, future.result()) for name, future in reading.items()}
     return {name: sidecar for name, sidecar in parsed.items() if sidecar is not None}
 
 
-def _sidecar_bytes(config: S3Config, name: str) -> bytes | StorageError | None:
+def _sidecar_bytes(shelf: Shelf, name: str) -> bytes | StorageError | None:
     """The sidecar's bytes, ``None`` if there is none, or why they could not be read: a transcript is worth no failed job."""
     try:
-        return s3_utils.get_bytes(config, _sidecar_key(name), _MAX_SIDECAR_BYTES)
+        return shelf.read(_sidecar(name), _MAX_SIDECAR_BYTES)
     except StorageNotFoundError:
         return None
     except StorageError as error:

@@ -3,7 +3,7 @@
 import unicodedata
 
 from f5_worker.errors import ReferenceClipError
-from f5_worker.text.clean import clean_text, is_speakable
+from f5_worker.text.clean import clean_text, in_one_line, is_speakable
 
 # Letters and digits a second, where a wide (Chinese, Japanese, Korean) character counts as three: about the bytes that F5-TTS
 # counts, but the same for Latin and Cyrillic. Unhurried speech has 8 to 18, the fastest news readers 25, auctioneers 35. F5-TTS
@@ -50,7 +50,7 @@ def finish_ref_text(text: str) -> str:
     The model must see a finished sentence, or it goes on with it: ``". "`` is added, or what of it is missing; a text that ends
     with an ideographic full stop stays as it is.
     """
-    text = clean_text(text)
+    text = in_one_line(clean_text(text))
     if text.endswith("。"):
         return text
     return text + (" " if text.endswith(".") else ". ")

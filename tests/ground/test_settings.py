@@ -58,6 +58,8 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
         ("F5TTS_MODEL", " smoke ", "model", "smoke"),
         ("F5TTS_CKPT_FILE", "hf://a/b/c.safetensors", "ckpt_file", "hf://a/b/c.safetensors"),
         ("F5TTS_VOCAB_FILE", "/v.txt", "vocab_file", "/v.txt"),
+        ("DEFAULT_VOICE", " anna.wav ", "default_voice", "anna.wav"),
+        ("DEFAULT_VOICE", "https://h/a?sig=1", "default_voice", "https://h/a?sig=1"),
         ("F5TTS_VOCODER_PATH", "/vocos", "vocoder_path", "/vocos"),
         ("ASR_MODEL", "/whisper", "asr_model", "/whisper"),
         ("F5TTS_DEVICE", "CPU", "device", "cpu"),
@@ -112,6 +114,13 @@ def test_a_number_out_of_range_or_none_at_all_is_named_with_its_range(variable: 
 )
 def test_a_wrong_choice_is_named_with_the_choices(variable: str, allowed: str) -> None:
     assert problems({variable: "other"}) == [f"{variable}='other' is not allowed; use one of {allowed}"]
+
+
+@pytest.mark.parametrize("value", ["https://", "ftp://h/a.wav", "../a.wav", "a/b.wav", "a\\b", "x" * 201])
+def test_a_default_voice_is_the_name_of_a_voice_or_a_url(value: str) -> None:
+    (problem,) = problems({"DEFAULT_VOICE": value})
+    assert problem.startswith("DEFAULT_VOICE is ")
+    assert problem.endswith("; use the name of a stored voice, like anna.wav, or an http(s) URL")
 
 
 def test_a_fraction_is_no_whole_number() -> None:

@@ -17,7 +17,9 @@ FAMILY = "👨\u200d👩\u200d👧"
     ("raw", "clean"),
     [
         ("Hello.", "Hello."),
-        ("  a \t\r\n b\u00a0c\u3000d\u2028e\x85f\x1fg ", "a b c d e f g"),
+        ("  a \t\r\n b\u00a0c\u3000d\u2028e\x85f\x1fg ", "a\nb c d\ne\nf g"),
+        ("a\r\n\r\n \t\n\n b\u2029c\rd", "a\n\nb\n\nc\nd"),
+        ("infor\u00ad\nmation", "information"),
         ("", ""),
         (" \n\u200b\ufeff\x00 ", ""),
         ("e\u0301", "é"),
@@ -53,9 +55,10 @@ def test_clean_text_gives(raw: str, clean: str) -> None:
 def test_clean_text_is_idempotent_and_tidy(raw: str) -> None:
     clean = clean_text(raw)
     assert clean_text(clean) == clean
-    assert clean == " ".join(clean.split())
+    assert clean == "\n".join(" ".join(line.split()) for line in clean.split("\n")).strip()
+    assert "\n\n\n" not in clean
     assert unicodedata.is_normalized("NFC", clean)
-    assert not {c for c in clean if unicodedata.category(c) in ("Cc", "Cf")} - {"\u200c", "\u200d"}
+    assert not {c for c in clean if unicodedata.category(c) in ("Cc", "Cf")} - {"\n", "\u200c", "\u200d"}
     assert is_speakable(clean) == is_speakable(raw)
 
 

@@ -49,3 +49,13 @@ def test_an_edit_over_an_edit_keeps_both() -> None:
     assert reading.edits == (Edit(2, 4, "number five"),)
     assert (reading.spoken, reading.spoken_of(0, 2), reading.spoken_of(2, 4)) == ("a number five b", "a ", "number five")
     assert not reading.may_cut(3)
+
+
+@given(readings(), st.data())
+def test_parts_are_the_whole_in_text_and_in_speech(reading: Reading, data: st.DataObject) -> None:
+    cuts = [at for at in range(len(reading.spoken) + 1) if reading.may_cut_spoken(at)]
+    chosen = sorted({0, len(reading.spoken), *data.draw(st.lists(st.sampled_from(cuts), max_size=3))})
+    parts = [reading.part(a, b) for a, b in pairwise(chosen)]
+    assert "".join(part.spoken for part in parts) == reading.spoken
+    if " " not in reading.spoken and parts:
+        assert "".join(part.text for part in parts) == reading.text

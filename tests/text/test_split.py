@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 
 from f5_worker.errors import InputError
 from f5_worker.text.clean import clean_text, is_speakable
-from f5_worker.text.split import SHORT_TEXT_BYTES, split_text
+from f5_worker.text.reading import Reading
+from f5_worker.text.split import split_reading
 
 FAMILY = "👨\u200d👩\u200d👧"
 
 
 def f5_seconds(bytes_per_second: float = 15.0, speed: float = 1.0) -> Callable[[str], float]:
-    """F5's duration rule (``infer_batch_process``) for a reference of that rate, in whole frames."""
+    """The duration rule for a reference of that rate, in whole frames."""
+    return lambda text: int(max(len(text.encode()), 10) / bytes_per_second / speed * 93.75) / 93.75
 
-    def seconds(text: str) -> float:
-        size = len(text.encode())
-        return int(size / bytes_per_second / (0.3 if size < 10 else speed) * 93.75) / 93.75
 
-    return seconds
+def split_text(text: str, seconds: Callable[[str], float], max_seconds: float) -> list[str]:
+    """The chunks of a text that is spoken as it is written."""
+    return [part.text for part in split_reading(Reading(text), seconds, max_seconds)]
 
 
 def without_space(text: str) -> str:
@@ -171,7 +172,7 @@ def test_nothing_is_lost_over_the_limit_or_blank(text: str, rate: float, speed: 
     except InputError:
         # only a stretch without letters and digits can be too long here, so half the limit must be full of it
         gaps = re.findall(r"(?:[^\w]|_)+", text)
-        assert max(seconds(gap) for gap in gaps) > limit / 2 or limit < 9 / rate / 0.3
+        assert limit < 10 / rate / speed or max(seconds(gap) for gap in gaps) > limit / 2
         return
     assert without_space("".join(chunks)) == without_space(text)
     assert all(seconds(chunk) <= limit for chunk in chunks)
@@ -249,14 +250,12 @@ def brute_force_splits(text: str, seconds: Callable[[str], float], limit: float)
 
 @given(
     st.text("ab.", min_size=1, max_size=13),
-    st.lists(st.integers(1, 60), min_size=SHORT_TEXT_BYTES, max_size=SHORT_TEXT_BYTES),
+    st.lists(st.integers(1, 60), min_size=14, max_size=14).map(sorted),
     st.integers(1, 40),
 )
-def test_any_step_for_short_text_is_handled_and_a_split_is_found_if_there_is_one(
-    text: str, short: list[int], limit: int
-) -> None:
+def test_a_split_is_found_if_there_is_one(text: str, lengths: list[int], limit: int) -> None:
     def seconds(part: str) -> float:
-        return short[len(part)] if len(part) < SHORT_TEXT_BYTES else len(part)
+        return lengths[len(part)]
 
     possible = is_speakable(text) and brute_force_splits(text, seconds, limit)
     try:

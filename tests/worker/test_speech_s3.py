@@ -3,6 +3,7 @@
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused
 from tests.support.sounds import sound_file, voice
 
 JOB = {**QUICK, "seed": 3}
+HER_WORDS = "Nine words of hers that nobody else may hear."
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
 
 
@@ -98,13 +100,16 @@ def test_a_malformed_bucket_of_a_job_is_refused_before_any_work(on_runpod: Fresh
     on_runpod.speaks()
 
 
-def test_a_voices_life(on_runpod: FreshWorker, s3_config: S3Config) -> None:
-    on_runpod.use_s3(s3_config)
+@pytest.mark.parametrize("place", ["s3", "volume"])
+def test_a_voices_life(on_runpod: FreshWorker, request: pytest.FixtureRequest, tmp_path: Path, place: str) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    if place == "s3":
+        on_runpod.use_s3(request.getfixturevalue("s3_config"))
+    on_runpod.restart(NETWORK_VOLUME=volume)
+    assert on_runpod.health()["voices"] == {"stored_on": place, "default": "built-in"}
     assert on_runpod.ask({"endpoint": "list_voices"}) == {"status": "success", "voices": [], "count": 0}
-    clip = {
-        "voice_base64": base64_of(sound_file(voice(4), kind="flac")),
-        "ref_text": "Nine words of hers that nobody else may hear.",
-    }
+    clip = {"voice_base64": base64_of(sound_file(voice(4), kind="flac")), "ref_text": HER_WORDS}
     on_runpod.private.add(clip["ref_text"])
     stored = on_runpod.ask({"endpoint": "upload", "voice_name": "anna.flac", **clip})
     assert stored["status"] == "success"
@@ -126,18 +131,59 @@ def test_a_voices_life(on_runpod: FreshWorker, s3_config: S3Config) -> None:
     by_hand = on_runpod.ask({**JOB, "ref_audio_base64": clip["voice_base64"], "ref_text": clip["ref_text"]})
     assert sound(by_hand).data == sound(spoken).data
 
-    on_runpod.restart(RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS="true")  # the S3 server's address is not public
-    url = s3_utils.presign(s3_config, "voices/anna.flac")
-    by_url = on_runpod.ask({**JOB, "local_voice": url, "ref_text": clip["ref_text"]})
-    assert by_url["reference"] == {**spoken["reference"], "voice": "url"}
-    assert sound(by_url).data == sound(spoken).data
-
     near = on_runpod.ask({**JOB, "local_voice": "ana.flac"})
     assert near["error_type"] == "NotFoundError"
     assert "did you mean anna.flac?" in near["error"]
     assert on_runpod.ask({"endpoint": "delete_voice", "voice_name": "anna.flac"})["status"] == "success"
     assert on_runpod.ask({"endpoint": "delete_voice", "voice_name": "anna.flac"})["error_type"] == "NotFoundError"
     assert on_runpod.ask({"endpoint": "list_voices"})["count"] == 0
+    assert [path for path in volume.rglob("*") if path.is_file()] == []
+
+
+def test_a_voice_behind_a_url(on_runpod: FreshWorker, s3_config: S3Config) -> None:
+    s3_utils.put_bytes(s3_config, "clip", sound_file(voice(4), kind="flac"), "audio/flac")
+    on_runpod.restart(RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS="true")  # the S3 server's address is not public
+    by_url = on_runpod.ask({**JOB, "local_voice": s3_utils.presign(s3_config, "clip"), "ref_text": HER_WORDS})
+    by_hand = on_runpod.ask({**JOB, "ref_audio_base64": base64_of(sound_file(voice(4), kind="flac")), "ref_text": HER_WORDS})
+    assert by_url["reference"] == {**by_hand["reference"], "voice": "url"}
+    assert sound(by_url).data == sound(by_hand).data
+
+
+# The voice of jobs that name none
+
+
+def test_the_default_voice_speaks_for_jobs_that_bring_none(on_runpod: FreshWorker, s3_config: S3Config, tmp_path: Path) -> None:
+    upload = {"endpoint": "upload", "voice_base64": base64_of(sound_file(voice(4))), "ref_text": HER_WORDS}
+    on_runpod.restart(NETWORK_VOLUME=tmp_path, DEFAULT_VOICE="anna")
+    before = on_runpod.ask(JOB)
+    assert before["error_type"] == "SettingsError"
+    assert before["error"].startswith("DEFAULT_VOICE='anna' is not a stored voice (none is stored); upload it first.")
+    assert "Mend DEFAULT_VOICE in the endpoint's settings, or send local_voice or ref_audio_base64" in before["error"]
+    health = on_runpod.health()
+    assert health["voices"] == {"stored_on": "volume", "default": "anna", "error": health["problems"][-1]}
+    assert on_runpod.ask({**upload, "voice_name": "anna.wav"})["status"] == "success"
+    assert on_runpod.health()["voices"] == {"stored_on": "volume", "default": "anna"}
+    default = on_runpod.ask(JOB)
+    assert default["reference"]["voice"] == "anna.wav"
+    assert sound(default).data == sound(on_runpod.ask({**JOB, "local_voice": "anna.wav"})).data
+    on_runpod.ask({**upload, "voice_name": "bob.wav"})
+    assert on_runpod.ask({**JOB, "local_voice": "bob"})["reference"]["voice"] == "bob.wav"
+
+    s3_utils.put_bytes(s3_config, "clip", sound_file(voice(4)), "audio/wav")
+    url = s3_utils.presign(s3_config, "clip")
+    on_runpod.restart(RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS="true", DEFAULT_VOICE=url)
+    assert on_runpod.health()["voices"]["default"] == "127.0.0.1"
+    assert sound(on_runpod.ask({**JOB, "ref_text": HER_WORDS})).data == sound(default).data
+    s3_utils.put_bytes(s3_config, "clip", b"no sound", "audio/wav")
+    assert on_runpod.ask(JOB)["error"].startswith("DEFAULT_VOICE: ")
+
+
+def test_a_default_voice_without_a_place_for_voices_says_so(on_runpod: FreshWorker) -> None:
+    on_runpod.restart(DEFAULT_VOICE="anna.wav")
+    answer = on_runpod.ask(JOB)
+    assert answer["error_type"] == "StorageNotConfiguredError"
+    assert answer["error"].startswith("DEFAULT_VOICE: There is no place for voices: ")
+    assert on_runpod.health()["status"] == "degraded"
 
 
 # A server that does not
@@ -233,6 +279,7 @@ def test_without_s3_runpod_gets_the_speech_inline_and_a_local_run_a_file(fresh_w
 def test_what_needs_s3_says_so(fresh_worker: FreshWorker, job_input: dict[str, Any]) -> None:
     answer = fresh_worker.ask(job_input)
     assert answer["error_type"] == "StorageNotConfiguredError"
+    assert ("Attach a network volume" in answer["error"]) is (job_input.get("endpoint") != "download")
     assert "set S3_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on the endpoint, or send s3Config" in answer["error"]
     fresh_worker.speaks()
 

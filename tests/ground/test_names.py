@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from f5_worker.errors import InputError
 from f5_worker.formats import VOICE_CONTENT_TYPES
-from f5_worker.job.names import MAX_NAME_CHARS, check_voice_name, is_key_part, is_stored_name
+from f5_worker.names import MAX_NAME_CHARS, check_voice_name, is_key_part, is_stored_name
 
 
 @pytest.mark.parametrize("extension", VOICE_CONTENT_TYPES)

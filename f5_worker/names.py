@@ -39,6 +39,15 @@ def is_key_part(name: str) -> bool:
     return len(name) <= MAX_NAME_CHARS and is_plain(name) and not name.startswith(".")
 
 
+def wrong_with(name: str) -> str | None:
+    """What keeps ``name`` from being looked up, to follow the field's name ("is too long"); ``None`` if nothing does."""
+    if not name:
+        return "is empty"
+    if len(name) > MAX_NAME_CHARS:
+        return "is too long"
+    return None if is_plain(name) else "is not a voice name: it has a slash or a control character"
+
+
 def is_plain(name: str) -> bool:
     """Whether ``name`` has neither a slash nor a control character."""
     return name.isprintable() and not {"/", "\\"} & set(name)

@@ -1,0 +1,62 @@
+"""The ``voices`` of a job: what may be said of each, and what their tags make of its text."""
+
+from collections.abc import Collection
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from f5_worker.job.checked import Checked
+from f5_worker.job.fields import MAX_REF_TEXT_CHARS, Base64, NameOrUrl, Transcript
+from f5_worker.job.problems import Problem, brief, field_error
+from f5_worker.text.tags import MAIN, MAX_NAME_CHARS, Script, TagError, is_voice_name, read_script
+
+MAX_VOICES = 20
+VOICES_ALLOWED = f'an object of {MAX_VOICES} voices at most, like {{{{"Anna": {{{{"local_voice": "anna.wav"}}}}}}}}'
+_NAME_ALLOWED = f"up to {MAX_NAME_CHARS} letters, digits, spaces, '_', '-', '.' and \"'\", with a letter in it"
+
+
+class VoiceInput(Checked):
+    """One of ``voices``; what it leaves out of ``speed`` and ``seed``, the job says."""
+
+    local_voice: NameOrUrl = Field(None, repr=False, description="the name of a stored voice or an http(s) URL")
+    ref_audio_base64: Base64 = Field(None, repr=False, description="the reference clip's bytes in base64")
+    ref_text: Transcript = Field(
+        None, repr=False, description=f"the transcript of the reference clip, at most {MAX_REF_TEXT_CHARS:,} characters"
+    )
+    speed: float | None = Field(None, ge=0.25, le=4)
+    seed: int | None = Field(None, ge=0, le=2_147_483_647)
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> Self:
+        if (self.local_voice is None) == (self.ref_audio_base64 is None):
+            allowed = "one of local_voice and ref_audio_base64"
+            raise field_error("local_voice", f"The voice's reference is needed once; send {allowed}.", allowed)
+        return self
+
+
+def wrong_names(names: Collection[object], field: str) -> list[Problem]:
+    """What is wrong with the names of ``voices``, and with how many they are."""
+    if len(names) > MAX_VOICES:
+        return [Problem(field, f"{field} has {len(names)} voices; {MAX_VOICES} are allowed.", None, f"{MAX_VOICES} voices")]
+    problems = []
+    for name in names:
+        if name == MAIN:
+            sentence = "is the job's own voice; send its local_voice, ref_text, speed and seed beside text."
+            problems.append(Problem(f"{field}.{MAIN}", f"{field}.{MAIN} {sentence}", None, "another name"))
+        elif not isinstance(name, str) or not is_voice_name(name):
+            shown = brief(name)
+            sentence = f"{field} has a voice {shown!r}, a name that no tag can have; use {_NAME_ALLOWED}."
+            problems.append(Problem(field, sentence, shown, _NAME_ALLOWED))
+    return problems
+
+
+def checked_script(text: str, voices: Collection[str] | None) -> Script:
+    """``read_script`` for a validator: what is wrong with a tag is a problem of the field ``text``."""
+    try:
+        script = read_script(text, voices)
+    except TagError as error:
+        raise field_error("text", f"text {error.wrong}; use {error.allowed}.", error.allowed) from error
+    if not script.turns:
+        allowed = "a letter or a digit outside of the tags"
+        raise field_error("text", f"text has nothing that can be spoken but tags; send {allowed}.", allowed)
+    return script
