@@ -45,7 +45,7 @@ _MONEY: Mapping[str, tuple[str, str, str]] = {
 }
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "t": "trillion", "tn": "trillion"}
 _SYMBOLS: Mapping[str, str] = {
-    **{"&": "and", "@": "at", "+": "plus", "=": "equals|equal", "/": "|slash|or|per", "#": "number|hash|hashtag", "~": "about|"},
+    **{"&": "and|ampersand", "@": "at", "+": "plus", "=": "equals|equal", "/": "|slash|or|per", "#": "number|hash|hashtag", "~": "about|"},
     **{"%": "percent", "°": "degrees", "*": "|times|star", "_": "|underscore", "×": "times|by", "÷": "divided by", "§": "section"},
     **{"^": "|to the", "<": "|less than", ">": "|greater than", "|": "", "\\": "|backslash", "™": "|trademark", "©": "|copyright"},
     **{"½": "a half|one half|and a half", "¼": "a quarter|one quarter|and a quarter", "¾": "three quarters|and three quarters"},
