@@ -17,7 +17,7 @@ from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import read_request
-from f5_worker.speech.plan import SpeechOptions, plan_chunks
+from f5_worker.speech.plan import ChunkPlan, SpeechOptions, plan_chunks
 from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.cast import obtain_cast, of_voice
@@ -39,22 +39,24 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     result_id = str(uuid.uuid4())
     with job.stages("reference"):
         cast = obtain_cast(request, job, resources.references)
-    with job_folders() as folders:
-        spoken = speak(request, cast, job, resources)
+    with job_folders() as folders, _word_timer(request, job, resources) as timer:
+        spoken = speak(request, cast, job, resources, timer)
         path = write(spoken, request.output_format, folders, job)
         with job.stages("upload"):
             delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
+        timed = {} if timer is None else about_words(timer, spoken.speech, request, delivered, job, result_id, folders)
     of_references = [warning for reference in spoken.references.values() for warning in reference.warnings]
     yield {
         **delivered.answer(),
         **_about_speech(request, spoken, job),
+        **timed,
         "status": "completed",
         "job_id": result_id,
         "warnings": [*of_references, *job.warnings, *delivered.warnings],
     }
 
 
-def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources) -> Spoken:
+def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources, timer: "WordTimer | None" = None) -> Spoken:
     """Transcribe the references of who speaks if need be, plan, load the model if need be, and synthesise.
 
     Raises:
@@ -74,7 +76,12 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
     if model.warning:
         job.warnings.append(model.warning)
     with job.stages("synthesis"):
-        waves = resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
+        def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
+            return resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
+
+        waves = speak_plan(plan)
+        if timer is not None:
+            waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
         speech = whole_speech(plan, waves, options)
     return Spoken(speech, options.seed, references)
 

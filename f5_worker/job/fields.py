@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from f5_worker.errors import InputError
+from f5_worker.formats import CONTENT_TYPES
 from f5_worker.job.problems import field_error, value_error
 from f5_worker.names import check_voice_name, wrong_with
 from f5_worker.s3_config import is_bucket_name
@@ -13,6 +14,7 @@ from f5_worker.settings import Settings
 from f5_worker.text.clean import clean_text, in_one_line, is_speakable
 from f5_worker.urls import host_of, service_url
 
+TIMING_FORMATS = (*CONTENT_TYPES["timing"], "all")
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
 MAX_URL_CHARS = 8_192
 _OLD_TIMING_METHODS = {"whisperx": "forced_alignment"}
@@ -110,14 +112,15 @@ def _timing_method(value: object) -> object:
     return _OLD_TIMING_METHODS.get(value, value) if isinstance(value, str) else value
 
 
-def _no_word_timings_yet(value: bool) -> bool:
-    if value:
-        raise field_error(
-            "return_word_timings",
-            "return_word_timings=true is not available in this version; leave it out, the answer's chunks have exact times.",
-            "false",
-        )
-    return value
+def _timing_formats(value: object) -> object:
+    """One name, or a list of names, each once; ``all`` stands for all of them."""
+    named = value if isinstance(value, list | tuple) else [value]
+    names = tuple(dict.fromkeys(_lower(name) for name in named if isinstance(name, str)))
+    if not names or len(names) < len({str(_lower(name)) for name in named}):
+        raise value_error("has the wrong type" if named else "is an empty list")
+    if wrong := [name for name in names if name not in TIMING_FORMATS]:
+        raise value_error(f"names {wrong[0][:20]!r}, which is no format" if len(names) > 1 else "is no format")
+    return names if isinstance(value, list | tuple) else names[0]
 
 
 def _bucket_name(value: str) -> str:
@@ -150,4 +153,4 @@ AnyCase = BeforeValidator(_lower)
 """For choices, which are not case sensitive."""
 AnyTimingMethod = BeforeValidator(_timing_method)
 """Also the names of earlier versions."""
-NotYetTrue = AfterValidator(_no_word_timings_yet)
+TimingFormats: TypeAlias = Annotated[str | tuple[str, ...], BeforeValidator(_timing_formats)]

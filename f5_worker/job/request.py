@@ -34,10 +34,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.formats import CONTENT_TYPES, OutputFormat, ResultFormat, ResultKind
 from f5_worker.job.checked import Checked
 from f5_worker.job.fields import (
     MAX_REF_TEXT_CHARS,
+    TIMING_FORMATS,
     AnyCase,
     AnyTimingMethod,
     Base64,
@@ -46,10 +47,10 @@ from f5_worker.job.fields import (
     JobId,
     NameOrUrl,
     NewName,
-    NotYetTrue,
     ServiceUrl,
     SpokenText,
     StoredName,
+    TimingFormats,
     Transcript,
     Url,
 )
@@ -92,9 +93,11 @@ class TtsRequest(Checked):
     paragraph_pause: float = Field(0.5, ge=0, le=5)
     plain_text: bool = False
     output_format: Annotated[OutputFormat, AnyCase] = "wav"
-    return_word_timings: Annotated[bool, NotYetTrue] = False
-    timing_format: Annotated[TimingFormat, AnyCase] = "srt"
+    return_word_timings: bool = False
+    timing_format: TimingFormats = Field("srt", description=f"one of {', '.join(TIMING_FORMATS)}, or a list of them")
     timing_method: Annotated[Literal["forced_alignment"], AnyTimingMethod] = "forced_alignment"
+    subtitle_words: int = Field(1, ge=1, le=20)
+    verify: bool = False
 
     @model_validator(mode="after")
     def _one_reference(self) -> Self:
@@ -107,6 +110,12 @@ class TtsRequest(Checked):
     def _known_tags(self) -> Self:
         checked_script(self.text, self.voices)
         return self
+
+    @property
+    def timing_formats(self) -> tuple[str, ...]:
+        """The formats that ``timing_format`` asks for, in the order of their table."""
+        named = {self.timing_format} if isinstance(self.timing_format, str) else set(self.timing_format)
+        return tuple(name for name in CONTENT_TYPES["timing"] if name in named or "all" in named)
 
     @property
     def script(self) -> Script:

@@ -87,9 +87,9 @@ class ChunkAligner:
         if failure is None and sum(item is not None for item in found) < _HEARD_LEAST * sounding:
             failure = "most words could not be found in the sound"
         if failure is not None:
-            found = [None] * len(words)
+            return estimated(words, pauses, seconds, failure)
         spans = fill(words, snap([item and item[0] for item in found], pauses), pauses, seconds)
-        return Heard(words, spans, [item[1] if item else 0.0 for item in found], failure)
+        return Heard(words, spans, [item[1] if item else 0.0 for item in found])
 
     def _found(
         self, words: Sequence[Word], sound: Samples, pauses: Sequence[Pause], language: str
@@ -106,6 +106,11 @@ class ChunkAligner:
             wide = self._pocket.align(spoken, sound, wide=True)
             best = min(best, wide, key=lambda spans: _lost(words, spans, pauses, len(sound) / SAMPLE_RATE))
         return [None if span is None else (span, 1.0) for span in best]
+
+
+def estimated(words: Sequence[Word], pauses: Sequence[Pause], seconds: float, failure: str) -> Heard:
+    """Estimates for all words, for what ``failure`` says."""
+    return Heard(words, fill(words, [None] * len(words), pauses, seconds), [0.0] * len(words), failure)
 
 
 def align(
