@@ -1,5 +1,6 @@
-"""Word times of a job: chunks are aligned while later ones are spoken and while the speech is encoded; files and fields of them."""
+"""Word times of a job: chunks are aligned while later ones are spoken and the speech is encoded; files and fields of them."""
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from f5_worker import log
 from f5_worker.audio.samples import Samples
 from f5_worker.delivery.deliver import store_result
-from f5_worker.errors import StorageError
+from f5_worker.errors import JobStopped, StorageError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.mel import SAMPLE_RATE
@@ -78,6 +79,28 @@ class WordTimer:
             self._heard.append((len(best), future))
             yield best
 
+    def answer(self, speech: Speech, job_id: str, folders: Sequence[Path], room: int) -> dict[str, Any]:
+        """The answer's fields about the words; what went wrong joins the job's warnings.
+
+        Args:
+            folders: for the files on their way to S3.
+            room: bytes of text that the answer still holds.
+        """
+        try:
+            with self._job.stages("timing"):
+                words, warnings = self.words(speech)
+            fields = self._about(words)
+            if self._request.return_word_timings:
+                fields["timing_files"], failed = timing_files(words, self._request, self._job, job_id, folders, room)
+                warnings += failed
+        except JobStopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - times are extra, and the speech is paid for
+            log.error(f"Word times failed: {type(error).__name__} in {_place(error)}")
+            fields, warnings = {}, [f"The word times failed ({type(error).__name__}); the chunks have exact times."]
+        self._job.warnings.extend(warnings)
+        return fields
+
     def words(self, speech: Speech) -> tuple[list[TimedWord], list[str]]:
         """All words in the whole, and what is to be said about them; waits for what is not aligned yet."""
         words: list[TimedWord] = []
@@ -93,14 +116,15 @@ class WordTimer:
                 warnings.append(f"The word times of chunk {number} are estimates: {heard.failure}.")
             missing += [f'"{word.text}" (chunk {number})' for word in heard.dropped]
         if missing:
-            named = ", ".join(missing[:_NAMED_WORDS]) + (f" and {len(missing) - _NAMED_WORDS} more" if len(missing) > _NAMED_WORDS else "")
+            more = f" and {len(missing) - _NAMED_WORDS} more" if len(missing) > _NAMED_WORDS else ""
+            named = ", ".join(missing[:_NAMED_WORDS]) + more
             advice = "" if self._request.verify else " Try another seed, or verify=true."
             warnings.append(f"Not heard in the speech, and perhaps dropped by the voice: {named}.{advice}")
         whole = _as_sent(self._request, speech, words)
         times = settle([(word.start, word.end) for word in whole], 0, int(speech.duration * 1000))
         return [replace(word, start=start, end=end) for word, (start, end) in zip(whole, times, strict=True)], warnings
 
-    def about(self, words: Sequence[TimedWord]) -> dict[str, Any]:
+    def _about(self, words: Sequence[TimedWord]) -> dict[str, Any]:
         """The answer's fields about the words, but for their files."""
         judged = [word for word in words if word.sounds]
         heard = sum(not word.estimated for word in judged)
@@ -154,6 +178,11 @@ class WordTimer:
         return best
 
 
+def _place(error: BaseException) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(place.filename).name}:{place.lineno}"
+
+
 def _as_sent(request: TtsRequest, speech: Speech, words: Sequence[TimedWord]) -> list[TimedWord]:
     """``words`` of all chunks as the text has them: one that a chunk's end cut is whole, and what no chunk speaks is there."""
     whole: list[TimedWord] = []
@@ -178,9 +207,8 @@ def _across(whole: list[TimedWord], own: list[TimedWord]) -> list[TimedWord]:
     last, first = whole[-1], own[0]
     if len(words_of(Reading(last.word + first.word))) > 1:
         return [replace(first, joined=True), *own[1:]]
-    whole[-1] = replace(
-        last, word=last.word + first.word, end=first.end, confidence=min(last.confidence, first.confidence), sounds=last.sounds or first.sounds
-    )
+    sure, sounds = min(last.confidence, first.confidence), last.sounds or first.sounds
+    whole[-1] = replace(last, word=last.word + first.word, end=first.end, confidence=sure, sounds=sounds)
     return own[1:]
 
 
@@ -197,12 +225,12 @@ def _unspoken(
 
 
 def timing_files(
-    words: Sequence[TimedWord], request: TtsRequest, job: Job, job_id: str, folder: Path, room: int
+    words: Sequence[TimedWord], request: TtsRequest, job: Job, job_id: str, folders: Sequence[Path], room: int
 ) -> tuple[dict[str, str], list[str]]:
     """Each format that is asked for as a presigned URL, or as text without S3; and what went wrong.
 
     Args:
-        folder: for the files on their way to S3.
+        folders: for the files on their way to S3; the last is in memory.
         room: bytes of text that the answer still holds.
     """
     files: dict[str, str] = {}
@@ -211,7 +239,7 @@ def timing_files(
         text = subtitles(words, name, request.subtitle_words)
         data = text.encode()
         if job.s3 is not None:
-            path = folder / f"timing.{name}"
+            path = folders[-1] / f"timing.{name}"
             try:
                 path.write_bytes(data)
                 files[name] = store_result(job.s3, path, "timing", job_id, name)
@@ -223,5 +251,7 @@ def timing_files(
         if room >= 0:
             files[name] = text
         else:
-            warnings.append(f"The {name} timings do not fit into the answer; set S3, or ask for fewer formats. words has the times.")
+            warnings.append(
+                f"The {name} timings do not fit into the answer, but words has the times; set S3, or ask for fewer formats."
+            )
     return files, warnings

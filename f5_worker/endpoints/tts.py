@@ -3,10 +3,11 @@
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from f5_worker import log
 from f5_worker.audio.codec import encode_audio
@@ -22,6 +23,10 @@ from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_sp
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.cast import obtain_cast, of_voice
 from f5_worker.voice.reference import Reference
+
+if TYPE_CHECKING:
+    from f5_worker.audio.samples import Samples
+    from f5_worker.endpoints.timings import WordTimer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +49,8 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         path = write(spoken, request.output_format, folders, job)
         with job.stages("upload"):
             delivered = deliver(path, "audio", request.output_format, job_id=result_id, settings=job.settings, s3=job.s3)
-        timed = {} if timer is None else about_words(timer, spoken.speech, request, delivered, job, result_id, folders)
+        inline = delivered.size if delivered.way == "base64" else 0
+        timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
     of_references = [warning for reference in spoken.references.values() for warning in reference.warnings]
     yield {
         **delivered.answer(),
@@ -56,8 +62,25 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     }
 
 
-def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources, timer: "WordTimer | None" = None) -> Spoken:
+def _word_timer(request: TtsRequest, job: Job, resources: Resources) -> "AbstractContextManager[WordTimer | None]":
+    """Who times the words, or nobody: then nothing of it is imported."""
+    if not (request.return_word_timings or request.verify):
+        return nullcontext()
+    from f5_worker.endpoints.timings import WordTimer
+
+    return WordTimer(request, job, resources)
+
+
+def speak(
+    request: TtsRequest,
+    cast: Mapping[str, Reference],
+    job: Job,
+    resources: Resources,
+    timer: "WordTimer | None" = None,
+) -> Spoken:
     """Transcribe the references of who speaks if need be, plan, load the model if need be, and synthesise.
+
+    ``timer`` hears each chunk as it comes, and may have one spoken again.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
@@ -75,10 +98,11 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
         model = resources.model.get()
     if model.warning:
         job.warnings.append(model.warning)
-    with job.stages("synthesis"):
-        def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
-            return resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
 
+    def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
+        return resources.scheduler.stream(synthesise(model, plan, options, job.stop.check), job.stop)
+
+    with job.stages("synthesis"):
         waves = speak_plan(plan)
         if timer is not None:
             waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))

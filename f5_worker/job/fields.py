@@ -1,6 +1,7 @@
 """The types of a request's fields: what a value becomes, and what is wrong with it. Pure functions."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
@@ -114,13 +115,13 @@ def _timing_method(value: object) -> object:
 
 def _timing_formats(value: object) -> object:
     """One name, or a list of names, each once; ``all`` stands for all of them."""
-    named = value if isinstance(value, list | tuple) else [value]
-    names = tuple(dict.fromkeys(_lower(name) for name in named if isinstance(name, str)))
-    if not names or len(names) < len({str(_lower(name)) for name in named}):
+    named: Sequence[object] = value if isinstance(value, list | tuple) else [value]
+    names = tuple(dict.fromkeys(name.lower() for name in named if isinstance(name, str)))
+    if not names or not all(isinstance(name, str) for name in named):
         raise value_error("has the wrong type" if named else "is an empty list")
     if wrong := [name for name in names if name not in TIMING_FORMATS]:
         raise value_error(f"names {wrong[0][:20]!r}, which is no format" if len(names) > 1 else "is no format")
-    return names if isinstance(value, list | tuple) else names[0]
+    return names if named is value else names[0]
 
 
 def _bucket_name(value: str) -> str:

@@ -11,7 +11,7 @@ LINE_CHARS = 42
 PAUSE_MS = 300
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")  # noqa: RUF001
 _CLOSERS = "\"'”’»›)]}」』】》〉"  # noqa: RUF001
-_NO_END = frozenset("mr. mrs. ms. dr. prof. st. vs. e.g. i.e. u.s. no. jr. sr.".split())
+_NO_END = frozenset(["mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "e.g.", "i.e.", "u.s.", "no.", "jr.", "sr."])
 
 
 @dataclass(frozen=True, slots=True)

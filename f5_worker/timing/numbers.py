@@ -1,14 +1,12 @@
-"""Numbers in figures as the words that English speakers say for them: every usual way, since only the sound knows which it was."""
+"""Numbers in figures as the words that English speakers say: every usual way, since only the sound knows which it was."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+_ONES += ["eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 _ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth"}
 _ORDINALS |= {"twelve": "twelfth"}
@@ -38,7 +36,7 @@ def ordinal(words: Sequence[str]) -> list[str]:
 
 
 def plural(words: Sequence[str]) -> list[str]:
-    """"The nineties" of "ninety"."""
+    """ "The nineties" of "ninety"."""
     last = words[-1]
     return [*words[:-1], f"{last[:-1]}ies" if last.endswith("y") else f"{last}es" if last.endswith("x") else f"{last}s"]
 

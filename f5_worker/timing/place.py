@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from f5_worker.timing.pauses import Pause
 from f5_worker.timing.words import Word
@@ -62,7 +63,7 @@ def estimate(words: Sequence[Word], within: Span, pauses: Sequence[Pause]) -> li
 
     Each pause falls between two words: those whose edge would lie nearest to it, rather after punctuation.
     """
-    low, high = within
+    high = within[1]
     sound = _without(within, pauses) or [within]
     total = sum(end - start for start, end in sound)
     shares = [word.letters + 1 for word in words]
@@ -83,7 +84,7 @@ def estimate(words: Sequence[Word], within: Span, pauses: Sequence[Pause]) -> li
         cuts.append(min(choices, key=distance))
     spans: list[Span] = []
     cuts.append(len(words))
-    for number, (first, after) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for number, (first, after) in enumerate(pairwise(cuts)):
         start, end = sound[number] if number < len(sound) else (high, high)
         if number == len(cuts) - 2:
             end = sound[-1][1]
@@ -102,7 +103,7 @@ def place(spans: Iterable[Span], offset: float, within: Span) -> list[tuple[int,
 
 
 def settle(spans: Sequence[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
-    """Whole milliseconds, moved as little as it takes to be in order, apart, each of 1 ms or more, and from ``low`` to ``high``."""
+    """Moved as little as it takes to be in order, apart, each of 1 ms or more, and from ``low`` to ``high``."""
     settled: list[tuple[int, int]] = []
     at = low
     for place, (start, end) in enumerate(spans):

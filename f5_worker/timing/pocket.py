@@ -41,7 +41,7 @@ class Pocket:
     def __init__(self, command: Sequence[str] = CHILD, start_seconds: float = _START_SECONDS) -> None:
         self._command = command
         self._start_seconds = start_seconds
-        self._child: "subprocess.Popen[bytes] | None" = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._failures = 0
         self._stopped = False
         self._lock = threading.Lock()
@@ -128,7 +128,8 @@ def _with_noise(samples: Samples) -> bytes:
     edge = round(_LEAD * SAMPLE_RATE)
     peak = max(1.0, float(np.abs(samples).max(initial=0.0)))
     whole = np.concatenate([noise.normal(0, _FAINT, edge), samples / peak, noise.normal(0, _FAINT, edge)])
-    return (np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes()
+    sound: bytes = (np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes()
+    return sound
 
 
 def _checked(answer: Any, count: int, seconds: float) -> list[Span | None]:

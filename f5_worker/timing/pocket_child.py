@@ -1,8 +1,8 @@
 """The child process in which pocketsphinx finds words in speech: the library ends its process on some errors.
 
-On stdin come requests: a line of JSON, ``{"words": [what is spoken for each word, ...], "bytes": n, "wide": false}``, then ``n`` bytes of
-16-bit mono sound at 16 kHz. Each is answered on stdout by one line, ``{"spans": [[start, end] or null, ...]}``: seconds for each
-word that was heard.
+On stdin come requests: a line of JSON, ``{"words": [what is spoken for each, ...], "bytes": n,
+"wide": false}``, then ``n`` bytes of 16-bit mono sound at 16 kHz. Each is answered on stdout by one line,
+``{"spans": [[start, end] or null, ...]}``: seconds for each word that was heard.
 """
 
 import json
@@ -90,9 +90,7 @@ class Aligner:
             self._decoders.append(decoder)
         return self._decoders[number]
 
-    def _optional(
-        self, decoder: Any, names: Sequence[str], doubted: frozenset[int], sound: bytes
-    ) -> dict[int, Segment]:
+    def _optional(self, decoder: Any, names: Sequence[str], doubted: frozenset[int], sound: bytes) -> dict[int, Segment]:
         """Those of ``names`` that are heard; the ``doubted`` ones only where much speaks for them."""
         weights = ((_DOUBTED, 1) if at in doubted else (1, _SKIP) for at in range(len(names)))
         chain = " ".join(f"( /{keep}/ {name} | /{skip}/ <NULL> )" for name, (keep, skip) in zip(names, weights, strict=True))
@@ -104,9 +102,7 @@ class Aligner:
 
         return self._search(decoder, prepare, names, sound)
 
-    def _search(
-        self, decoder: Any, prepare: Callable[[Any], None], names: Sequence[str], sound: bytes
-    ) -> dict[int, Segment]:
+    def _search(self, decoder: Any, prepare: Callable[[Any], None], names: Sequence[str], sound: bytes) -> dict[int, Segment]:
         """What was heard of ``names``, by their places; nothing where there is no path through the sound."""
         try:
             prepare(decoder)
@@ -123,9 +119,9 @@ class Aligner:
         for at, first, size in SequenceMatcher(a=names, b=heard, autojunk=False).get_matching_blocks():
             for step in range(size):
                 segment = segments[first + step]
-                frames = segment.start_frame, segment.end_frame + 1
-                shortest = frames[1] - frames[0] <= _SHORTEST * len(decoder.lookup_word(segment.word).split()) + 1
-                found[at + step] = Segment(*(frame * _FRAME + _HALF_WINDOW for frame in frames), shortest)
+                start, end = segment.start_frame, segment.end_frame + 1
+                shortest = end - start <= _SHORTEST * len(decoder.lookup_word(segment.word).split()) + 1
+                found[at + step] = Segment(start * _FRAME + _HALF_WINDOW, end * _FRAME + _HALF_WINDOW, shortest)
         return found
 
 

@@ -1,8 +1,10 @@
 """How English speakers may read a written word: all usual ways, as plain words; ``single letters`` end in a dot ("u.")."""
 
+# ruff: noqa: RUF001 - quotes and signs of all kinds are meant
+
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, product
 
 from f5_worker.timing.numbers import FIGURES, cardinal, clock, numbers, ordinal, plural
@@ -12,31 +14,35 @@ Reading = tuple[str, ...]
 MOST_READINGS = 24
 _MOST_NUMBERS = 3  # ways of each number where a word has several
 
-_ABBREVIATIONS: Mapping[str, str] = {
-    **{"mr": "mister", "mrs": "missus", "ms": "miz", "dr": "doctor|drive", "st": "saint|street", "prof": "professor"},
-    **{"vs": "versus", "etc": "et cetera", "jr": "junior", "sr": "senior", "no": "number", "nos": "numbers", "gen": "general"},
-    **{"col": "colonel", "lt": "lieutenant", "sgt": "sergeant", "capt": "captain", "rev": "reverend", "hon": "honorable"},
-    **{"gov": "governor", "sen": "senator", "rep": "representative", "pres": "president", "ave": "avenue", "rd": "road"},
-    **{"blvd": "boulevard", "mt": "mount", "ft": "fort|feet|foot", "inc": "incorporated", "ltd": "limited", "co": "company"},
-    **{"corp": "corporation", "dept": "department", "est": "established|estimated", "approx": "approximately", "vol": "volume"},
-    **{"fig": "figure", "figs": "figures", "min": "minutes|minute", "max": "maximum", "sec": "seconds|second", "hr": "hour|hours"},
-    **{"jan": "january", "feb": "february", "mar": "march", "apr": "april", "aug": "august", "sept": "september", "p": "page"},
-    **{"sep": "september", "oct": "october", "nov": "november", "dec": "december", "mon": "monday", "tue": "tuesday"},
-    **{"wed": "wednesday", "thu": "thursday", "fri": "friday", "sat": "saturday", "sun": "sunday", "pp": "pages", "oz": "ounces"},
-    **{"lb": "pounds|pound", "lbs": "pounds", "messrs": "messers", "al": "al", "i.e": "that is", "e.g": "for example"},
-}
-_UNITS: Mapping[str, str] = {
-    **{"%": "percent|per cent", "km": "kilometers|kilometer", "cm": "centimeters|centimeter", "mm": "millimeters|millimeter"},
-    **{"m": "meters|meter|million", "kg": "kilograms|kilogram", "g": "grams|gram", "mg": "milligrams|milligram"},
-    **{"lb": "pounds|pound", "lbs": "pounds", "oz": "ounces|ounce", "ft": "feet|foot", "in": "inches|inch", "mi": "miles|mile"},
-    **{"h": "hours|hour", "hr": "hours|hour", "hrs": "hours", "min": "minutes|minute", "mins": "minutes", "s": "seconds|second"},
-    **{"sec": "seconds|second", "ms": "milliseconds|millisecond", "l": "liters|liter", "ml": "milliliters|milliliter"},
-    **{"kb": "kilobytes|kilobyte", "mb": "megabytes|megabyte", "gb": "gigabytes|gigabyte", "tb": "terabytes|terabyte"},
-    **{"hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz", "w": "watts|watt", "kw": "kilowatts|kilowatt"},
-    **{"mph": "miles per hour", "km/h": "kilometers per hour|kilometers an hour", "kmh": "kilometers per hour", "v": "volts|volt"},
-    **{"°": "degrees|degree", "°c": "degrees celsius|degree celsius", "°f": "degrees fahrenheit|degree fahrenheit"},
-    **{"k": "thousand", "bn": "billion", "b": "billion", "x": "times", "px": "pixels", "'": "feet|foot", '"': "inches|inch"},
-}
+
+def _table(text: str) -> Mapping[str, list[list[str]]]:
+    """``name: reading | reading; ...``, each reading as its words."""
+    rows = (row.rpartition(": ") for row in " ".join(text.split()).split("; "))
+    return {name: [way.split() for way in ways.split(" | ")] for name, _, ways in rows}
+
+
+_ABBREVIATIONS = _table("""
+    mr: mister; mrs: missus; ms: miz; dr: doctor | drive; st: saint | street; prof: professor; vs: versus; etc: et cetera;
+    jr: junior; sr: senior; no: number; nos: numbers; gen: general; col: colonel; lt: lieutenant; sgt: sergeant; capt:
+    captain; rev: reverend; hon: honorable; gov: governor; sen: senator; rep: representative; pres: president; ave:
+    avenue; rd: road; blvd: boulevard; mt: mount; ft: fort | feet | foot; inc: incorporated; ltd: limited; co: company;
+    corp: corporation; dept: department; est: established | estimated; approx: approximately; vol: volume; fig: figure;
+    figs: figures; min: minutes | minute; max: maximum; sec: seconds | second; hr: hour | hours; jan: january; feb:
+    february; mar: march; apr: april; aug: august; sept: september; p: page; sep: september; oct: october; nov: november;
+    dec: december; mon: monday; tue: tuesday; wed: wednesday; thu: thursday; fri: friday; sat: saturday; sun: sunday; pp:
+    pages; oz: ounces; lb: pounds | pound; lbs: pounds; messrs: messers; al: al; i.e: that is; e.g: for example
+""")
+_UNITS = _table("""
+    %: percent | per cent; km: kilometers | kilometer; cm: centimeters | centimeter; mm: millimeters | millimeter; m:
+    meters | meter | million; kg: kilograms | kilogram; g: grams | gram; mg: milligrams | milligram; lb: pounds | pound;
+    lbs: pounds; oz: ounces | ounce; ft: feet | foot; in: inches | inch; mi: miles | mile; h: hours | hour; hr: hours |
+    hour; hrs: hours; min: minutes | minute; mins: minutes; s: seconds | second; sec: seconds | second; ms: milliseconds |
+    millisecond; l: liters | liter; ml: milliliters | milliliter; kb: kilobytes | kilobyte; mb: megabytes | megabyte; gb:
+    gigabytes | gigabyte; tb: terabytes | terabyte; hz: hertz; khz: kilohertz; mhz: megahertz; ghz: gigahertz; w: watts |
+    watt; kw: kilowatts | kilowatt; mph: miles per hour; km/h: kilometers per hour | kilometers an hour; kmh: kilometers
+    per hour; v: volts | volt; °: degrees | degree; °c: degrees celsius | degree celsius; °f: degrees fahrenheit | degree
+    fahrenheit; k: thousand; bn: billion; b: billion; x: times; px: pixels; ': feet | foot; ": inches | inch
+""")
 _MONEY: Mapping[str, tuple[str, str, str]] = {
     "$": ("dollar", "dollars", "cents"),
     "£": ("pound", "pounds", "pence"),
@@ -44,17 +50,23 @@ _MONEY: Mapping[str, tuple[str, str, str]] = {
     "¥": ("yen", "yen", "sen"),
 }
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion", "t": "trillion", "tn": "trillion"}
+# fmt: off
 _SYMBOLS: Mapping[str, str] = {
-    **{"&": "and|ampersand", "@": "at", "+": "plus", "=": "equals|equal", "/": "|slash|or|per", "#": "number|hash|hashtag", "~": "about|"},
-    **{"%": "percent", "°": "degrees", "*": "|times|star", "_": "|underscore", "×": "times|by", "÷": "divided by", "§": "section"},
-    **{"^": "|to the", "<": "|less than", ">": "|greater than", "|": "", "\\": "|backslash", "™": "|trademark", "©": "|copyright"},
-    **{"½": "a half|one half|and a half", "¼": "a quarter|one quarter|and a quarter", "¾": "three quarters|and three quarters"},
+    "&": "and|ampersand", "@": "at", "+": "plus", "=": "equals|equal", "/": "|slash|or|per", "#": "number|hash|hashtag",
+    "~": "about|", "%": "percent", "°": "degrees", "*": "|times|star", "_": "|underscore", "×": "times|by",
+    "÷": "divided by", "§": "section", "^": "|to the", "<": "|less than", ">": "|greater than", "|": "",
+    "\\": "|backslash", "™": "|trademark", "©": "|copyright", "½": "a half|one half|and a half",
+    "¼": "a quarter|one quarter|and a quarter", "¾": "three quarters|and three quarters",
 }
+# fmt: on
 _FRACTIONS = {2: "half", 4: "quarter"}
 _ROMAN = re.compile(r"(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})")
 _VALUES = {"I": 1, "V": 5, "X": 10}
-_OUTER = ".,;:!?\"()[]{}“”„‘’…«»‹›¿¡—–-*_~|<>'`"  # noqa: RUF001 - quotes of all kinds are meant
-_APOSTROPHES = str.maketrans({mark: "'" for mark in "’‘ʼ′"} | {"–": "-", "—": "-", "−": "-", "‑": "-"})  # noqa: RUF001
+_OUTER = ".,;:!?\"()[]{}“”„‘’…«»‹›¿¡—–-*_~|<>'`"
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ′", "'") | {"–": "-", "—": "-", "−": "-", "‑": "-"})
+_AMOUNT = re.compile(
+    r"(?P<sign>[$£€¥])?(?P<whole>\d[\d,]*)(?:\.(?P<fraction>\d+))?-?(?P<scale>[a-z]*)\.?(?P<after>(?(sign)|[$£€¥]))"
+)
 _PART = re.compile(rf"[$£€¥]|\d+:\d\d(?!\d)|{FIGURES}|[a-z]+(?:'[a-z]+)*'?|\.(?=[a-z\d])|-(?=\d)|°[cf]?|[^\w\s]|\w")
 
 
@@ -77,7 +89,7 @@ def _readings(written: str, known: Callable[[str], bool]) -> list[Reading]:
         return []
     found: list[Sequence[str]] = []
     if "." in text[text.find(core) + len(core) :] or "." in word:
-        found += [way.split() for way in _ABBREVIATIONS.get(word, "").split("|") if way]
+        found += _ABBREVIATIONS.get(word, [])
     if re.fullmatch(r"(?:[a-z]\.)+[a-z]?(?:'?s)?", word):
         letters = re.sub(r"'?s$", "", word) if len(word.replace(".", "")) > 2 and not word.endswith(".s") else word
         found.append(_spelled(letters))
@@ -87,7 +99,7 @@ def _readings(written: str, known: Callable[[str], bool]) -> list[Reading]:
         if core.isupper() and 1 < len(core) <= 6:
             found.append(_spelled(word))
         if word in _UNITS and len(word) > 1:
-            found += [way.split() for way in _UNITS[word].split("|")]
+            found += _UNITS[word]
         if _ROMAN.fullmatch(core):
             found += _roman(core)
         return _different(found)
@@ -99,20 +111,19 @@ def _readings(written: str, known: Callable[[str], bool]) -> list[Reading]:
 
 def _composed(text: str, known: Callable[[str], bool]) -> Iterator[Sequence[str]]:
     """The readings of a word of several parts: figures, units, symbols, joined words."""
-    stripped = text.strip("\"“”„‘’'…«»()[]{},;:!?*_`").rstrip(".")  # noqa: RUF001
+    stripped = text.strip("\"“”„‘’'…«»()[]{},;:!?*_`").rstrip(".")
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stripped)  # camel case
-    if match := re.fullmatch(r"([$£€¥])\s*(\d[\d,]*)(?:\.(\d+))?-?([a-z]*)\.?|(\d[\d,]*)(?:\.(\d+))?([$£€¥])", stripped.lower()):
-        yield from _money(*((match[1], match[2], match[3], match[4]) if match[1] else (match[7], match[5], match[6], "")))
+    if match := _AMOUNT.fullmatch(stripped.lower()):
+        yield from _money(match["sign"] or match["after"], match["whole"], match["fraction"], match["scale"])
     if match := re.fullmatch(r"(\d{1,3})/(\d{1,3})", stripped):
         yield from _fraction(int(match[1]), int(match[2]))
-    options: list[list[Sequence[str]]] = []
+    options: list[Sequence[Sequence[str]]] = []
     pieces = [piece for run in spaced.split() for piece in _pieces(run)]
     for at, piece in enumerate(pieces):
         low, before = piece.lower(), pieces[at - 1].lower() if at else ""
         after_figure = before[:1].isdigit()
         if low in _UNITS and after_figure:
-            units: list[Sequence[str]] = [way.split() for way in _UNITS[low].split("|")]
-            options.append([*units, *_letters(piece, known)] if low.isalpha() else units)
+            options.append([*_UNITS[low], *(_letters(piece, known) if low.isalpha() else [])])
         elif match := re.fullmatch(r"(\d+):(\d\d)", low):
             options.append([*clock(match[1][:4], match[2]), [*chain(*map(cardinal, map(int, match.groups())))]])
         elif low[0].isdigit():
@@ -196,5 +207,5 @@ def _plain(text: str) -> str:
     return text.translate(_APOSTROPHES)
 
 
-def _different(ways: "Iterator[Sequence[str]] | Sequence[Sequence[str]]") -> list[Reading]:
+def _different(ways: Iterable[Iterable[str]]) -> list[Reading]:
     return list(islice(dict.fromkeys(way for each in ways if (way := tuple(each))), MOST_READINGS))

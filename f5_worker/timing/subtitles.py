@@ -1,4 +1,4 @@
-"""Subtitle files: srt, vtt, csv, json and ass, each with its own escaping, so that every player shows the words as they were sent.
+"""Subtitle files: srt, vtt, csv, json and ass, escaped so that every player shows the words as they were sent.
 
 No format but vtt can escape; in the others a word joiner (U+2060, invisible) stands inside what would be mark-up.
 """
@@ -21,8 +21,8 @@ PlayResX: 1920
 PlayResY: 1080
 
 [V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, \
-ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
 Style: Default,Arial,64,&H00FFFFFF,&H000000FF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,60,60,60,1
 
 [Events]
@@ -66,7 +66,8 @@ def _ass(words: Sequence[TimedWord], most_words: int) -> str:
         # Whole centiseconds, of which no two captions share one, as far as there are enough.
         start = max(at, round(each.start / 10))
         at = max(start + 1, round(each.end / 10))
-        lines.append(f"Dialogue: 0,{_centiseconds(start)},{_centiseconds(at)},Default,,0,0,0,,{_text(each, plain, _ASS_BREAK)}\n")
+        times, text = f"{_centiseconds(start)},{_centiseconds(at)}", _text(each, plain, _ASS_BREAK)
+        lines.append(f"Dialogue: 0,{times},Default,,0,0,0,,{text}\n")
     return _ASS_HEAD + "".join(lines)
 
 

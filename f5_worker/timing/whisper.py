@@ -7,6 +7,7 @@ words. Each checkpoint is early or late by an amount of its own, which the pause
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,11 +126,11 @@ class WhisperAligner:
         return -matrix.astype(np.float64), own.cpu().numpy().astype(np.float64)
 
     def _learn(self, spans: Sequence[Span], pauses: Sequence[Pause]) -> None:
-        """The offset at which most pauses lie between words: how far word ends and starts are from the nearest pause's edges."""
+        """The offset: how far the gaps between words are from the middles of the pauses that they should be."""
         inner = [(first, last) for first, last in pauses if last - first >= PAUSE_SECONDS and first > 0]
         misses = []
         for first, last in inner:
-            gaps = [(end + start) / 2 - (first + last) / 2 for (_, end), (start, _) in zip(spans, spans[1:], strict=False)]
+            gaps = [(end + start) / 2 - (first + last) / 2 for (_, end), (start, _) in pairwise(spans)]
             nearest = min(gaps, key=abs, default=_OFFSET_REACH)
             if abs(nearest) < _OFFSET_REACH:
                 misses.append(nearest)

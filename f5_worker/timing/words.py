@@ -8,9 +8,15 @@ from difflib import SequenceMatcher
 from f5_worker.text.reading import Reading
 
 # Scripts without white space between words: each character, with its marks and the punctuation around it, counts as a word.
-_UNSPACED = r"\u2e80-\u2fdf\u3005-\u3007\u3021-\u30fa\u30fc-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_UNSPACED = (
+    r"\u2e80-\u2fdf\u3005-\u3007\u3021-\u30fa\u30fc-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\uff66-\uff9f\U00020000-\U0003ffff"
+)
 _TALL = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer: vowels before and marks after their consonant
-_MARK = r"\u0300-\u036f\u0e31\u0e33-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb3-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u3099\u309a\u30fc"
+_MARK = (
+    r"\u0300-\u036f\u0e31\u0e33-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb3-\u0ebc\u0ec8-\u0ece"
+    r"\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u3099\u309a\u30fc"
+)
 _LEADING = r"\u0e40-\u0e44\u0ec0-\u0ec4"
 _SMALL = r"ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー"
 _ENTRY = re.compile(
