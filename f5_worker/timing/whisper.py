@@ -5,6 +5,7 @@ words. Each checkpoint is early or late by an amount of its own, which the pause
 """
 
 import unicodedata
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from f5_worker.audio.samples import Samples
+from f5_worker.errors import SynthesisError
 from f5_worker.timing.pauses import PAUSE_SECONDS, Pause
 from f5_worker.timing.place import Span
 from f5_worker.timing.words import Word
@@ -28,8 +30,7 @@ _MEDIAN = 7
 _ROOM = 8  # tokens of the decoder's that stay free
 _OFFSET_REACH = 0.25  # seconds by which a checkpoint may be early or late
 _OFFSET_PAUSES = 3  # fewer say nothing
-
-FRAMES_ERROR = "the sound is longer than Whisper's 30 s, or the text than its decoder"
+_OFFSET_MEMORY = 200  # pauses
 
 
 class WhisperAligner:
@@ -37,6 +38,7 @@ class WhisperAligner:
 
     def __init__(self, pipeline: Any) -> None:
         self._model, self._tokenizer, self._features = pipeline.model, pipeline.tokenizer, pipeline.feature_extractor
+        self._misses: deque[float] = deque(maxlen=_OFFSET_MEMORY)
         self._offset = 0.0
 
     def find(
@@ -45,7 +47,7 @@ class WhisperAligner:
         """Span and probability of each word in [n] samples at 16 kHz; ``None`` where it was not said.
 
         Raises:
-            ValueError: the sound or the text is longer than Whisper takes.
+            SynthesisError: the sound or the text is longer than Whisper takes.
         """
         import torch
 
@@ -54,12 +56,10 @@ class WhisperAligner:
             seconds = len(samples) / self._features.sampling_rate
             limit = int(self._model.config.max_target_positions) - _ROOM
             if seconds > WINDOW_SECONDS or len(prompt) + len(tokens) > limit:
-                raise ValueError(FRAMES_ERROR)
+                raise SynthesisError("the sound is longer than Whisper's 30 s, or the text than its decoder")
             costs, chances = self._attention(prompt, tokens, samples, seconds)
         rows, frames = _warp(costs)
-        times = np.full(len(tokens) + 1, seconds)
-        for row in range(len(tokens)):
-            times[row] = frames[np.searchsorted(rows, row)] * _FRAME
+        times = frames[np.searchsorted(rows, np.arange(len(tokens) + 1))] * _FRAME
         found: list[tuple[Span, float] | None] = []
         for number, word in enumerate(words):
             own = [row for row, owner in enumerate(owners) if owner == number]
@@ -102,13 +102,14 @@ class WhisperAligner:
     def _attention(
         self, prompt: Sequence[int], tokens: Sequence[int], samples: Samples, seconds: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """How much each token [t] listens to each frame [f] of the sound, and the probability of each token."""
+        """The costs [t + 1, f] of hearing each token, and the end, at each frame of the sound; the probability of each token.
+
+        A token is heard where the place before it, which predicts it, attends to.
+        """
         import torch
 
         model = self._model
-        end = int(model.generation_config.eos_token_id if not isinstance(model.generation_config.eos_token_id, list)
-                  else model.generation_config.eos_token_id[0])  # fmt: skip
-        ids = torch.tensor([[*prompt, *tokens, end]], device=model.device)
+        ids = torch.tensor([[*prompt, *tokens, self._tokenizer.eos_token_id]], device=model.device)
         with _eager(model):
             output = model(input_features=self._mel(samples), decoder_input_ids=ids, output_attentions=True)
         first = len(prompt)
@@ -122,20 +123,19 @@ class WhisperAligner:
         weights = torch.stack([layers[layer][0, head, :, :frames].float() for layer, head in heads])
         spread = weights.std(dim=-2, keepdim=True, unbiased=False)
         weights = (weights - weights.mean(dim=-2, keepdim=True)) / spread.clamp(min=1e-9)
-        matrix = _smooth(weights.cpu().numpy()).mean(axis=0)[first : first + len(tokens)]
+        matrix = _smooth(weights.cpu().numpy()).mean(axis=0)[first - 1 : first + len(tokens)]
         return -matrix.astype(np.float64), own.cpu().numpy().astype(np.float64)
 
     def _learn(self, spans: Sequence[Span], pauses: Sequence[Pause]) -> None:
         """The offset: how far the gaps between words are from the middles of the pauses that they should be."""
         inner = [(first, last) for first, last in pauses if last - first >= PAUSE_SECONDS and first > 0]
-        misses = []
         for first, last in inner:
             gaps = [(end + start) / 2 - (first + last) / 2 for (_, end), (start, _) in pairwise(spans)]
             nearest = min(gaps, key=abs, default=_OFFSET_REACH)
             if abs(nearest) < _OFFSET_REACH:
-                misses.append(nearest)
-        if len(misses) >= _OFFSET_PAUSES:
-            self._offset = float(np.median(misses))
+                self._misses.append(nearest)
+        if len(self._misses) >= _OFFSET_PAUSES:
+            self._offset = float(np.median(self._misses))
 
 
 @contextmanager

@@ -119,4 +119,4 @@ def _bare(word: str) -> str:
 
 def _need(word: str) -> float:
     """About how many words are spoken for a written one: figures take more."""
-    return max(1.0, 0.9 * sum(character.isdigit() for character in word))
+    return max(1.0, 0.5 * sum(character.isdigit() for character in word))
