@@ -103,7 +103,8 @@ def generate_tts_audio(
         return None, 0.0, __getattr__("model_load_error")
     try:
         from f5_worker.delivery.workspace import kept_folder
-        from f5_worker.endpoints.tts import speak, write
+        from f5_worker.endpoints.speech_file import write
+        from f5_worker.endpoints.tts import speak
         from f5_worker.job.request import TtsRequest, parse_job
         from f5_worker.voice.cast import obtain_cast
         from f5_worker.voice.source import read_local_reference
@@ -116,7 +117,7 @@ def generate_tts_audio(
         cast = obtain_cast(request, job, resources.references, main)
         with kept_folder() as folder:
             spoken = speak(request, cast, job, resources)
-            path = write(spoken, [folder], job)
+            path = write(spoken.speech, spoken.output_format, spoken.result_rate, [folder], job)
     except WorkerError as error:
         return None, 0.0, error.message
     return str(path), spoken.speech.duration, None

@@ -4,6 +4,7 @@
     voice/       the reference voice, from wherever it comes to what the model hears
     text/        what is spoken, and in which pieces
     speech/      from a text, a reference and a loaded model to a waveform
+    timing/      when each word is said, and subtitle files
     audio/       samples to bytes, and bytes to samples
     delivery/    finished files handed over, and found again
     endpoints/   what each endpoint does with these rooms, from a checked request to its answer

@@ -104,9 +104,7 @@ READABLE = "wav, flac, mp3, ogg (Vorbis or Opus), aiff, caf, au, m4a, aac, mp4, 
 # The types of the request's fields. mypy takes no computed Literal; a second list of names could drift from the tables.
 if TYPE_CHECKING:
     OutputFormat: TypeAlias = str
-    TimingFormat: TypeAlias = str
     ResultFormat: TypeAlias = str
 else:
     OutputFormat = Literal[tuple(FORMATS)]
-    TimingFormat = Literal[(*TIMING_CONTENT_TYPES, "all")]
     ResultFormat = Literal[(*FORMATS, *TIMING_CONTENT_TYPES)]

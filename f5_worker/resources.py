@@ -5,7 +5,7 @@ Making it loads nothing and never fails: settings that cannot work are kept as a
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ from f5_worker.voice.cache import ReferenceCache
 if TYPE_CHECKING:
     from f5_worker.audio.samples import Samples
     from f5_worker.model.load import LoadedModel
+    from f5_worker.timing.pauses import Pause
+    from f5_worker.timing.whisper import WhisperAligner
+    from f5_worker.timing.words import Word
     from f5_worker.voice.transcriber import Transcriber
 
 
@@ -41,6 +44,7 @@ class Resources:
         self._clock = clock
         self._started_at = clock()
         self._transcriber: Transcriber | None = None
+        self._word_finder: WhisperAligner | None = None
         self._transcriber_lock = threading.Lock()
 
     @property
@@ -72,6 +76,21 @@ class Resources:
 
     def transcribe(self, samples: "Samples") -> str:
         """What Whisper hears; see ``Transcriber.transcribe``."""
+        return self._whisper().transcribe(samples)
+
+    def find_words(
+        self, words: "Sequence[Word]", samples: "Samples", pauses: "Sequence[Pause]", language: str
+    ) -> "list[tuple[tuple[float, float], float] | None]":
+        """Where Whisper hears words that it is told; see ``WhisperAligner.find``."""
+        pipeline = self._whisper().pipeline()
+        with self._transcriber_lock:
+            if self._word_finder is None:
+                from f5_worker.timing.whisper import WhisperAligner
+
+                self._word_finder = WhisperAligner(pipeline)
+        return self._word_finder.find(words, samples, pauses, language)
+
+    def _whisper(self) -> "Transcriber":
         with self._transcriber_lock:
             if self._transcriber is None:
                 from f5_worker.model.engine import load_engine
@@ -82,7 +101,7 @@ class Resources:
                 self._transcriber = Transcriber(
                     self.settings.asr_model, device, retry_seconds=self.settings.model_retry_seconds
                 )
-        return self._transcriber.transcribe(samples)
+            return self._transcriber
 
     def package_missing(self, error: ImportError | PackageMissingError) -> PackageMissingError:
         """The typed error; where the bootstrap could not build the environment that holds the package, with its reasons."""

@@ -3,19 +3,18 @@
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from f5_worker import log
-from f5_worker.audio.codec import encode_audio
-from f5_worker.audio.shrink import SHRUNK, fits_shrunk, shrink
+from f5_worker.audio.shrink import shrink
 from f5_worker.delivery.deliver import deliver
 from f5_worker.delivery.records import answer_in_time
 from f5_worker.delivery.records import result_id as platform_result_id
 from f5_worker.delivery.workspace import job_folders
-from f5_worker.errors import DeliveryError, InputError
+from f5_worker.endpoints.speech_file import format_that_fits, write
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
@@ -23,13 +22,17 @@ from f5_worker.model.load import LoadedModel
 from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text
-from f5_worker.speech.plan import SpeechOptions, plan_chunks, planned_seconds
+from f5_worker.speech.plan import ChunkPlan, SpeechOptions, plan_chunks, planned_seconds
 from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.text.vocabulary import Vocabulary
 from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
 from f5_worker.voice.source import builtin_reference
+
+if TYPE_CHECKING:
+    from f5_worker.audio.samples import Samples
+    from f5_worker.endpoints.timings import WordTimer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +62,9 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         log.info("This job was made before: it is answered from what was made")
         yield answer
         return
-    with job_folders() as folders:
-        spoken = speak(request, cast, job, resources)
-        path = write(spoken, folders, job)
+    with job_folders() as folders, _word_timer(request, job, resources) as timer:
+        spoken = speak(request, cast, job, resources, timer)
+        path = write(spoken.speech, spoken.output_format, spoken.result_rate, folders, job)
         with job.stages("upload"):
             delivered = deliver(
                 path,
@@ -70,14 +73,17 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
                 job_id=result_id,
                 settings=job.settings,
                 s3=job.s3,
-                smaller=partial(_shrink, spoken.speech, path.parent),
+                smaller=partial(shrink, spoken.speech.samples, spoken.speech.sample_rate, folder=path.parent),
             )
+        inline = delivered.size if delivered.way == "base64" else 0
+        timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
     about = _about_speech(request, spoken, job)
     if spoken.model.stands_in_for:
         log.warn(str(spoken.model.warning))  # last, where it is seen
     answer = {
         **about,
         **delivered.answer(),
+        **timed,
         "output_format": delivered.format,
         "sample_rate": spoken.rate_of(delivered.format),
         "status": "completed",
@@ -88,8 +94,25 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     yield answer
 
 
-def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources) -> Spoken:
+def _word_timer(request: TtsRequest, job: Job, resources: Resources) -> "AbstractContextManager[WordTimer | None]":
+    """Who times the words, or nobody: then nothing of it is imported."""
+    if not (request.return_word_timings or request.verify):
+        return nullcontext()
+    from f5_worker.endpoints.timings import WordTimer
+
+    return WordTimer(request, job, resources)
+
+
+def speak(
+    request: TtsRequest,
+    cast: Mapping[str, Reference],
+    job: Job,
+    resources: Resources,
+    timer: "WordTimer | None" = None,
+) -> Spoken:
     """Load the model if need be, see that it can read the text, transcribe references if need be, plan, and synthesise.
+
+    ``timer`` hears each chunk as it comes, and may have one spoken again.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
@@ -109,14 +132,19 @@ def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resource
         references = {name: _readable(name, cast[name], model.vocabulary, job, resources) for name in cast if name in speakers}
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
         plan = plan_chunks(passages(lines, references, request), options)
-        output_format = _format_that_fits(planned_seconds(plan), request, job)
+        output_format = format_that_fits(planned_seconds(plan), request, job)
     with job.stages("synthesis"), track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
 
         def step() -> None:
             job.stop.check()
             advance(1 / (options.nfe_step + 1))
 
-        waves = resources.scheduler.stream(synthesise(model, plan, options, step), job.stop)
+        def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
+            return resources.scheduler.stream(synthesise(model, plan, options, step), job.stop)
+
+        waves = speak_plan(plan)
+        if timer is not None:
+            waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
         speech = whole_speech(plan, waves, options)
     result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
     return Spoken(speech, options.seed, model, references, output_format, result_rate)
@@ -139,63 +167,6 @@ def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job,
                 partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
             )
         return read_ref_text(reference, vocabulary)
-
-
-def _format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
-    """The format to write: the one asked for, unless that much of it can be handed over in no way.
-
-    Raises:
-        InputError: the speech would be longer than allowed, or nothing could carry it.
-    """
-    settings, asked = job.settings, request.output_format
-    if seconds > settings.max_audio_minutes * 60:
-        raise InputError(
-            f"text would take {seconds / 60:.1f} minutes to speak, more than the {settings.max_audio_minutes:g} allowed; send "
-            "it in parts, raise speed, or set MAX_AUDIO_MINUTES on the endpoint.",
-            field="text",
-        )
-    limit = settings.max_inline_bytes
-    if job.s3 is not None or not settings.on_runpod or seconds * request.result_rate * FORMATS[asked].bytes_per_sample <= limit:
-        return asked
-    if not fits_shrunk(seconds, limit):
-        raise InputError(
-            f"text would take {seconds / 60:.1f} minutes to speak, more than an answer can hold in any format; send it in "
-            "parts, or set an S3 bucket, from which results of every size are sent as URLs.",
-            field="text",
-        )
-    if asked != SHRUNK:
-        job.warnings.append(
-            f"{seconds / 60:.1f} minutes of {asked} do not fit into an answer: sent as {SHRUNK} instead. Set an S3 bucket for "
-            f"{asked} of every length."
-        )
-    return SHRUNK
-
-
-def _shrink(speech: Speech, folder: Path, max_bytes: int) -> tuple[Path, str] | None:
-    return shrink(speech.samples, speech.sample_rate, max_bytes, folder)
-
-
-def write(spoken: Spoken, folders: Sequence[Path], job: Job) -> Path:
-    """The speech as a file in the first of ``folders`` that takes it: a full disk must not lose audio that was paid for.
-
-    Raises:
-        DeliveryError: none does.
-    """
-    speech = spoken.speech
-    with job.stages("encode"):
-        for folder in folders:
-            path = folder / f"speech.{spoken.output_format}"
-            try:
-                encode_audio(speech.samples, speech.sample_rate, spoken.output_format, path, spoken.result_rate)
-            except DeliveryError as error:
-                if folder == folders[-1]:
-                    raise
-                log.warn(f"{error.message} The file goes to memory instead.")
-            else:
-                return path
-    raise DeliveryError(
-        "There is no folder for temporary files, neither on the disk nor in memory; set TMPDIR to one that can be written."
-    )
 
 
 def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, Any]:

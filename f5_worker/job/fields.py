@@ -1,12 +1,13 @@
 """The types of a request's fields: what a value becomes, and what is wrong with it. Pure functions."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from f5_worker.errors import InputError
-from f5_worker.formats import FORMAT_ALIASES
+from f5_worker.formats import CONTENT_TYPES, FORMAT_ALIASES
 from f5_worker.job.hints import CLIPS, looks_like_base64, looks_like_url
 from f5_worker.job.problems import field_error, value_error
 from f5_worker.names import check_voice_name, wrong_with
@@ -15,6 +16,7 @@ from f5_worker.settings import Settings
 from f5_worker.text.clean import clean_text, in_one_line, is_speakable
 from f5_worker.urls import host_of, service_url
 
+TIMING_FORMATS = (*CONTENT_TYPES["timing"], "all")
 MAX_REF_TEXT_CHARS = 2_000  # more than anybody says in 15 s
 MAX_URL_CHARS = 8_192
 MAX_SEED = 2_147_483_647
@@ -141,14 +143,15 @@ def _timing_method(value: object) -> object:
     return _OLD_TIMING_METHODS.get(value, value) if isinstance(value, str) else value
 
 
-def _no_word_timings_yet(value: bool) -> bool:
-    if value:
-        raise field_error(
-            "return_word_timings",
-            "return_word_timings=true is not available in this version; leave it out, the answer's chunks have exact times.",
-            "false",
-        )
-    return value
+def _timing_formats(value: object) -> object:
+    """One name, or a list of names, each once; ``all`` stands for all of them."""
+    named: Sequence[object] = value if isinstance(value, list | tuple) else [value]
+    names = tuple(dict.fromkeys(name.lower() for name in named if isinstance(name, str)))
+    if not names or not all(isinstance(name, str) for name in named):
+        raise value_error("has the wrong type" if named else "is an empty list")
+    if wrong := [name for name in names if name not in TIMING_FORMATS]:
+        raise value_error(f"names {wrong[0][:20]!r}, which is no format" if len(names) > 1 else "is no format")
+    return names if named is value else names[0]
 
 
 def _bucket_name(value: str) -> str:
@@ -191,4 +194,4 @@ WordOrBool = BeforeValidator(_word_or_bool)
 """For choices between words and true or false."""
 AnyTimingMethod = BeforeValidator(_timing_method)
 """Also the names of earlier versions."""
-NotYetTrue = AfterValidator(_no_word_timings_yet)
+TimingFormats: TypeAlias = Annotated[str | tuple[str, ...], BeforeValidator(_timing_formats)]

@@ -35,10 +35,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from f5_worker.formats import ANY_RATE, CONTENT_TYPES, FORMATS, OutputFormat, ResultFormat, ResultKind, TimingFormat
+from f5_worker.formats import ANY_RATE, CONTENT_TYPES, FORMATS, OutputFormat, ResultFormat, ResultKind
 from f5_worker.job.checked import Checked, checked
 from f5_worker.job.fields import (
     MAX_REF_TEXT_CHARS,
+    TIMING_FORMATS,
     AnyCase,
     AnyFormat,
     AnyTimingMethod,
@@ -48,11 +49,11 @@ from f5_worker.job.fields import (
     JobId,
     NameOrUrl,
     NewName,
-    NotYetTrue,
     Seed,
     ServiceUrl,
     SpokenText,
     StoredName,
+    TimingFormats,
     Transcript,
     Url,
     WordOrBool,
@@ -101,9 +102,11 @@ class TtsRequest(Checked):
     normalize_text: Annotated[Literal["auto", True, False], WordOrBool] = Field("auto", description='"auto", true or false')
     output_format: Annotated[OutputFormat, AnyFormat] = "wav"
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
-    return_word_timings: Annotated[bool, NotYetTrue] = False
-    timing_format: Annotated[TimingFormat, AnyCase] = "srt"
+    return_word_timings: bool = False
+    timing_format: TimingFormats = Field("srt", description=f"one of {', '.join(TIMING_FORMATS)}, or a list of them")
     timing_method: Annotated[Literal["forced_alignment"], AnyTimingMethod] = "forced_alignment"
+    subtitle_words: int = Field(1, ge=1, le=20)
+    verify: bool = False
 
     @model_validator(mode="after")
     def _one_reference(self) -> Self:
@@ -132,6 +135,12 @@ class TtsRequest(Checked):
     def result_rate(self) -> int:
         """The sample rate of the result in Hz: as asked for, else its format's."""
         return self.sample_rate or FORMATS[self.output_format].sample_rate
+
+    @property
+    def timing_formats(self) -> tuple[str, ...]:
+        """The formats that ``timing_format`` asks for, in the order of their table."""
+        named = {self.timing_format} if isinstance(self.timing_format, str) else set(self.timing_format)
+        return tuple(name for name in CONTENT_TYPES["timing"] if name in named or "all" in named)
 
     @property
     def reading(self) -> Reading:

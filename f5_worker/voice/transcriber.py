@@ -54,6 +54,14 @@ class Transcriber:
             )
         return text
 
+    def pipeline(self) -> Any:
+        """transformers' pipeline, loaded if need be.
+
+        Raises:
+            ModelUnavailableError: as ``transcribe``.
+        """
+        return self._pipeline.get()
+
     def _load(self) -> Any:
         log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
         started = time.monotonic()

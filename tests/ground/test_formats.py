@@ -8,7 +8,6 @@ from f5_worker.formats import CONTENT_TYPES, FORMAT_ALIASES, FORMATS, VOICE_CONT
 
 def test_a_request_offers_what_the_tables_hold() -> None:
     assert get_args(formats.OutputFormat) == tuple(FORMATS)
-    assert get_args(formats.TimingFormat) == (*CONTENT_TYPES["timing"], "all")
     assert get_args(formats.ResultFormat) == (*FORMATS, *CONTENT_TYPES["timing"])
 
 

@@ -58,6 +58,8 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "return_word_timings": False,
     "timing_format": "srt",
     "timing_method": "forced_alignment",
+    "subtitle_words": 1,
+    "verify": False,
 }
 
 
@@ -115,6 +117,8 @@ def test_each_model_has_an_endpoint_of_its_own() -> None:
         ({"text": "x", "local_voice": "https://example.com/v.wav?sig=a"}, {"local_voice": "https://example.com/v.wav?sig=a"}),
         ({"text": "x", "timing_method": "whisperx"}, {"timing_method": "forced_alignment"}),
         ({"text": "x", "return_word_timings": False, "timing_format": "vtt"}, {"timing_format": "vtt"}),
+        ({"text": "x", "timing_format": ["VTT", "srt", "vtt"]}, {"timing_format": ("vtt", "srt")}),
+        ({"text": "x", "timing_format": "ALL"}, {"timing_format": "all"}),
         ({"endpoint": "upload", "voice_name": "a.wav", "voice_file_url": "http://h/a"}, {"overwrite": True, "ref_text": None}),
         ({"endpoint": "list_voices"}, {}),
         ({"endpoint": "download", "job_id": JOB_ID}, {"type": "audio", "format": None, "inline": True}),
@@ -322,7 +326,10 @@ LONG = "x" * 9_000
         ({"text": "x", "timing_format": "all,srt"}, "timing_format", "one of srt, vtt, csv, json, ass, all"),
         ({"text": "x", "timing_method": "google"}, "timing_method", "no longer offered; use forced_alignment"),
         ({"text": "x", "timing_method": "forced"}, "timing_method", "forced_alignment"),
-        ({"text": "x", "return_word_timings": True}, "return_word_timings", "not available in this version; leave it out"),
+        ({"text": "x", "timing_format": []}, "timing_format", "is an empty list"),
+        ({"text": "x", "timing_format": ["srt", "sub"]}, "timing_format", "names 'sub', which is no format; use one of srt"),
+        ({"text": "x", "timing_format": ["srt", 3]}, "timing_format", "or a list of them"),
+        ({"text": "x", "subtitle_words": 21}, "subtitle_words", "from 1 to 20"),
         ({"text": "x", "local_voice": ""}, "local_voice", "is empty; use the name of a stored voice or an http"),
         ({"text": "x", "local_voice": "../a.wav"}, "local_voice", "slash"),
         ({"text": "x", "local_voice": "a\\b.wav"}, "local_voice", "slash"),

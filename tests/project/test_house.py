@@ -13,7 +13,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("endpoints",),
     ("resources",),
     ("speech",),
-    ("voice",),
+    ("timing", "voice"),
     ("audio", "delivery", "model"),
     ("job", "runtime", "s3_utils"),
     ("text",),
