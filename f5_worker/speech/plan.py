@@ -115,7 +115,7 @@ def plan_chunks(passages: Sequence[Passage], options: SpeechOptions) -> Sequence
         return (_of_fixed_duration(passages, options.fix_duration, options),)
     plan: list[ChunkPlan] = []
     for passage in passages:
-        rule = _DurationRule(passage.reference, passage.speed or options.speed)
+        rule = DurationRule(passage.reference, passage.speed or options.speed)
         readings = split_reading(passage.reading, rule.seconds, rule.limit)
         for number, reading in enumerate(readings):
             first, last = number == 0, number == len(readings) - 1
@@ -136,7 +136,7 @@ def plan_chunks(passages: Sequence[Passage], options: SpeechOptions) -> Sequence
     return tuple(plan)
 
 
-class _DurationRule:
+class DurationRule:
     """How long a reference's voice speaks at a speed, and how long one chunk may be."""
 
     def __init__(self, reference: Reference, speed: float) -> None:
@@ -169,7 +169,7 @@ def _of_fixed_duration(passages: Sequence[Passage], seconds: float, options: Spe
             field="fix_duration",
             value=seconds,
         )
-    rule = _DurationRule(reference, passage.speed or options.speed)
+    rule = DurationRule(reference, passage.speed or options.speed)
     if len(passages) > 1 or rule.seconds(passage.reading.spoken) > rule.room:
         raise InputError(
             "fix_duration works for one chunk only, and this text needs more than one; shorten the text or leave it out.",

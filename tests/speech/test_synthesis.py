@@ -23,7 +23,7 @@ from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
 from f5_worker.settings import Settings
 from f5_worker.speech.join import Joiner, join
-from f5_worker.speech.plan import MODEL_SECONDS, ChunkPlan, Passage, SpeechOptions, chunk_seed, plan_chunks
+from f5_worker.speech.plan import MODEL_SECONDS, ChunkPlan, DurationRule, Passage, SpeechOptions, chunk_seed, plan_chunks
 from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
 from f5_worker.text.reading import Reading
 from f5_worker.voice.builtin import builtin_voice
@@ -232,6 +232,59 @@ class TestPlan:
         samples, _ = speak(smoke_model, reference, "Hello.", options_of(0, nfe_step=1, fix_duration=8.0))
         assert abs((len(samples) + len(reference.samples)) / SAMPLE_RATE - 8.0) < 2 * HOP_LENGTH / SAMPLE_RATE
 
+    def test_short_texts_obey_speed_and_the_tenth_byte_makes_none_shorter(self, reference: Reference) -> None:
+        def frames(text: str, **fields: Any) -> int:
+            (item,) = plan_text(text, reference, options_of(0, **fields))
+            return item.frames - len(reference.samples) // HOP_LENGTH
+
+        lengths = [frames("abcdefghijklmnop"[:count]) for count in range(1, 17)]
+        assert lengths == sorted(lengths)
+        assert lengths[9] == lengths[8]
+        for speed in (0.5, 2.0):
+            assert frames("Hi.", speed=speed) == pytest.approx(lengths[2] / speed, abs=2)
+
+    @given(
+        st.sampled_from(["abcdé .,", "абвг .,", "你好，。"]), st.integers(4, 300), st.sampled_from([0.7, 1.0, 1.3]), st.data()
+    )
+    def test_within_a_script_the_rule_is_upstreams(self, letters: str, size: int, speed: float, data: st.DataObject) -> None:
+        ref_text = letters[0] + data.draw(st.text(letters, min_size=20, max_size=60)) + "."
+        text = letters[0] + data.draw(st.text(letters, min_size=10, max_size=20))
+        clip = Reference(np.zeros(size * HOP_LENGTH, np.float32), ref_text, "any", clipped=False, content_id="")
+        rule = DurationRule(clip, speed)
+        upstream = int(size / len(f"{ref_text} ".encode()) * len(text.encode()) / speed)
+        assert rule.frames(text) == upstream
+
+    def test_passages_keep_their_voice_pause_speed_and_seed(self, reference: Reference) -> None:
+        other = of_length(reference, 4.0)
+        first = Passage(Reading(LONG_TEXT), reference)
+        second = Passage(Reading("And now I speak."), other, "anna", paragraph=False, pause=0.3, speed=2.0, seed=99)
+        plan = plan_chunks([first, second, replace(second, speed=1.0)], options_of(7))
+        *of_first, of_second, slower = plan
+        assert [item.paragraph for item in plan] == [True] + [False] * (len(plan) - 1)
+        assert [item.pause for item in of_first] == [None] * len(of_first)
+        assert (of_second.voice, of_second.pause, of_second.reference) == ("anna", 0.3, other)
+        assert of_second.seed == chunk_seed(99, len(of_first))
+        of_clip = len(other.samples) // HOP_LENGTH
+        assert slower.frames - of_clip == pytest.approx(2 * (of_second.frames - of_clip), abs=1)
+
+
+class TestPauses:
+    @pytest.mark.parametrize("remove_silence", [False, True])
+    def test_a_pause_is_exactly_as_long_as_asked(
+        self, smoke_model: LoadedModel, reference: Reference, remove_silence: bool
+    ) -> None:
+        options = options_of(7, nfe_step=1, remove_silence=remove_silence)
+        paragraphs = [
+            Passage(Reading(f"Paragraph {number}."), reference, pause=1.75 if number else None) for number in range(3)
+        ]
+        speech = speak_plan(smoke_model, plan_chunks(paragraphs, options), options)
+        for before, after in pairwise(speech.chunks):
+            start, end = (round(time * SAMPLE_RATE) for time in (before.end, after.start))
+            assert end - start == 1.75 * SAMPLE_RATE
+            assert not speech.samples[start:end].any()
+            assert speech.samples[start - 10 : start].any()
+            assert speech.samples[end : end + 10].any()
+
 
 class TestStop:
     @pytest.mark.parametrize("steps", [0, 1, 5])
@@ -322,6 +375,21 @@ class TestJoin:
             assert end - start == len(wave)
         for index, ((_, end), (start, _)) in enumerate(pairwise(spans)):
             assert 0 <= end - start <= min(cross_fade, lengths[index], lengths[index + 1])
+
+    @given(
+        st.lists(st.tuples(st.integers(1, 400), st.none() | st.integers(0, 300)), min_size=1, max_size=6), st.integers(0, 500)
+    )
+    def test_a_pause_is_zeros_between_whole_waves(self, parts: list[tuple[int, int | None]], cross_fade: int) -> None:
+        waves = [np.ones(length, dtype=np.float32) for length, _ in parts]
+        joined, spans = join(waves, cross_fade, [pause for _, pause in parts])
+        at = 0
+        for (_, pause), (start, end) in zip(parts, spans, strict=True):
+            if pause is not None:
+                assert start - at == pause
+                assert not joined[at:start].any()
+            np.testing.assert_allclose(joined[start:end], 1.0, atol=1e-6)
+            at = end
+        assert at == len(joined)
 
     def test_cross_fade_is_linear_and_keeps_a_constant(self) -> None:
         wave = np.ones(1000, dtype=np.float32)

@@ -7,6 +7,7 @@ up to rounding. Bounds leave room for several words: no single one decides.
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,36 @@ def test_every_chunk_of_a_long_text_is_heard_once_in_order_and_whole(tale: Tale,
     assert chunk_faults(tale.texts, heard) == []
     verdict = compare(TALE, heard)
     assert verdict.rate < 0.1, str(verdict)  # measured: 2 of 87 words
+
+
+STRUCTURED = """
+# The old house
+
+The family came home by train in the
+evening. They closed the **window** and went to sleep \U0001f634
+
+* * *
+
+In the morning:
+1. Open the door for the teacher
+2. Look at the [garden](https://example.com) with my brother
+3. Read a letter from the doctor
+"""
+
+
+def test_headings_and_lists_are_heard_with_their_pauses(local_api: ServedApi, local_folder: Path, judge: Judge) -> None:
+    job = {"text": STRUCTURED, "plain_text": True, "paragraph_pause": 0.75, **SETTINGS}
+    answer = local_api.runsync(job)["output"]
+    spoken = sound(answer, local_folder)
+    starts = [chunk for chunk in answer["chunks"] if chunk.get("paragraph")]
+    assert [chunk["spoken_text"].split()[0] for chunk in starts] == ["The", "The", "In"]
+    for before, after in pairwise(answer["chunks"]):
+        assert not after.get("paragraph") or after["start"] - before["end"] == pytest.approx(0.75, abs=1e-4)
+    said = " ".join(chunk.get("spoken_text", chunk["text"]) for chunk in answer["chunks"])
+    assert "example" not in said
+    verdict = compare(said, judge.hear(spoken.samples, spoken.rate))
+    assert verdict.rate < CLEARLY, str(verdict)
+    print(verdict)  # noqa: T201
 
 
 class TestPlantedFaults:
