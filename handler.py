@@ -5,6 +5,7 @@ speech loads the model. What goes wrong with a job becomes its answer, in one pl
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ if __name__ == "__main__":  # run, not imported: first find the Python that can
 
     command_line = read_command_line(sys.argv[1:], os.environ)  # help, and what is wrong, before anything is built
     enter()
+    if command_line is not None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback out of the imports; cli/run.py takes over
 
 import asyncio
 import hashlib
