@@ -11,6 +11,7 @@ from functools import partial
 import requests
 from urllib3.exceptions import HTTPError as Urllib3Error
 
+from f5_worker.audio.mix import clip_error
 from f5_worker.audio.signatures import HTML_PAGE, name_if_not_audio
 from f5_worker.errors import ReferenceClipError
 from f5_worker.network import in_time
@@ -77,9 +78,8 @@ def fetch_url(url: str, *, max_bytes: int, timeout: float, field: str = "local_v
     except (SSRFError, requests.RequestException, Urllib3Error, OSError, ValueError) as error:
         raise _failed(field, host, _why(error)) from None  # these quote the URL: it must not get into a log with them
     if name_if_not_audio(data) == HTML_PAGE:
-        raise ReferenceClipError(
-            f"{field}: the URL leads to a web page on {host}, not to a file; {direct_link(host)}.", field=field, host=host
-        )
+        page = f"{field}: the URL leads to a web page on {host}, not to a file; {direct_link(host)}."
+        raise ReferenceClipError(f"{page} {clip_error(f'is {HTML_PAGE}, not audio').message}", field=field, host=host)
     return data
 
 
