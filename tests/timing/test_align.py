@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_a_dropped_word_is_found_and_no_other_doubted() -> None:
                 missing = [number for number, sure in enumerate(heard.confidences) if sure == 0]
                 judged, right = judged + 1, right + (place_ in missing)
                 doubted += len([number for number in missing if number != place_])
-    assert judged == 46
+    assert judged == 44
     assert right >= 0.95 * judged
     assert doubted <= 0.01 * judged * len(ALL[0].spans)
 
@@ -109,7 +110,7 @@ def test_nothing_in_sound_or_text_fails(sound: str, text: str) -> None:
     samples = {"silence": np.zeros(24_000), "noise": noise, "one sample": noise[:1], "nothing": noise[:0]}[sound]
     words = align(text, samples.astype(np.float32), 24_000)
     assert [word.word for word in words] == text.split()
-    assert all(one.end <= other.start for one, other in zip(words, words[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(words))
     assert all(word.start < word.end for word in words)
 
 
@@ -152,7 +153,7 @@ def test_pauses_are_found_in_speech() -> None:
     assert len(inner) >= 2
     for first, last in inner:
         assert any(abs(first - end) < 0.06 and abs(last - start) < 0.06
-                   for (_, end), (start, _) in zip(clip.spans, clip.spans[1:], strict=False))  # fmt: skip
+                   for (_, end), (start, _) in pairwise(clip.spans))  # fmt: skip
 
 
 # A child that fails
@@ -177,7 +178,7 @@ def test_a_child_that_fails_costs_estimates_only(fault: str) -> None:
         for _ in range(3):
             heard: Heard = aligner.hear(Reading("Hello, world."), np.zeros(2_400, dtype=np.float32), 24_000)
             assert heard.failure is not None
-            assert [sure for sure in heard.confidences] == [0, 0]
+            assert list(heard.confidences) == [0, 0]
             assert heard.dropped == []
 
 
@@ -206,5 +207,5 @@ def test_any_text_on_any_speech_keeps_every_word(text: str) -> None:
     clip = ALL[2]
     words = align(text, clip.samples, clip.rate)
     assert [word.word for word in words] == text.split()
-    assert all(one.end <= other.start for one, other in zip(words, words[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(words))
     assert words[-1].end <= len(clip.samples) / clip.rate * 1000

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_captions_hold_all_words_in_short_lines(parts: list[str], most: int) -> 
     found = captions(words, most)
     assert "".join("".join(each.lines).replace(" ", "") for each in found) == "".join(word.word for word in words)
     assert all(len(line) <= LINE_CHARS for each in found for line in each.lines)
-    assert all(one.end <= other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(found))
 
 
 def test_captions_end_at_sentences_and_pauses() -> None:
@@ -100,4 +101,4 @@ def test_characters_without_white_space_stay_together() -> None:
 def test_centiseconds_do_not_overlap() -> None:
     words = [TimedWord("a", n, n + 1, 1.0, 0) for n in range(50)]
     events = pysubs2.SSAFile.from_string(subtitles(words, "ass"), format_="ass")
-    assert all(one.end <= other.start and one.start < one.end for one, other in zip(events, list(events)[1:], strict=False))
+    assert all(one.end <= other.start and one.start < one.end for one, other in pairwise(events))
