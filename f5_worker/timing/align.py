@@ -68,6 +68,8 @@ class ChunkAligner:
         """The words of ``reading`` in its own [n] ``samples``."""
         words = words_of(reading)
         seconds = len(samples) / sample_rate
+        if not len(samples):
+            return estimated(words, [], 0.0, "there is no sound")
         sound = resample(samples, sample_rate, SAMPLE_RATE)
         pauses = find_pauses(sound, SAMPLE_RATE)
         found: Sequence[tuple[Span, float] | None] = []

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 from f5_worker.timing.pauses import Pause
 from f5_worker.timing.words import Word
@@ -138,4 +139,4 @@ def _without(within: Span, pauses: Sequence[Pause]) -> list[Span]:
 
 
 def _up(seconds: float) -> int:
-    return -int(-seconds * 1000 + 1e-6)
+    return ceil(seconds * 1000 - 1e-6)

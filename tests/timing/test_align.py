@@ -92,7 +92,7 @@ def test_a_dropped_word_is_found_and_no_other_doubted() -> None:
                 missing = [number for number, sure in enumerate(heard.confidences) if sure == 0]
                 judged, right = judged + 1, right + (place_ in missing)
                 doubted += len([number for number in missing if number != place_])
-    assert judged == 46
+    assert judged == 44
     assert right >= 0.95 * judged
     assert doubted <= 0.01 * judged * len(ALL[0].spans)
 
@@ -153,7 +153,7 @@ def test_pauses_are_found_in_speech() -> None:
     assert len(inner) >= 2
     for first, last in inner:
         assert any(abs(first - end) < 0.06 and abs(last - start) < 0.06
-                   for (_, end), (start, _) in zip(clip.spans, clip.spans[1:], strict=False))  # fmt: skip
+                   for (_, end), (start, _) in pairwise(clip.spans))  # fmt: skip
 
 
 # A child that fails

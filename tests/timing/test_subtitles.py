@@ -101,4 +101,4 @@ def test_characters_without_white_space_stay_together() -> None:
 def test_centiseconds_do_not_overlap() -> None:
     words = [TimedWord("a", n, n + 1, 1.0, 0) for n in range(50)]
     events = pysubs2.SSAFile.from_string(subtitles(words, "ass"), format_="ass")
-    assert all(one.end <= other.start and one.start < one.end for one, other in zip(events, list(events)[1:], strict=False))
+    assert all(one.end <= other.start and one.start < one.end for one, other in pairwise(events))
