@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from f5_worker.endpoints.health import word_timing_facts
 from f5_worker.job.context import Job
 from f5_worker.job.request import DeleteVoiceRequest, ListVoicesRequest, UploadRequest
 from f5_worker.voice import store
@@ -38,7 +39,7 @@ def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
 def list_voices(_request: ListVoicesRequest, job: Job) -> dict[str, Any]:
     """All stored voices."""
     voices = [voice.answer() for voice in store.list_voices(open_shelf(job))]
-    return {"status": "success", "voices": voices, "count": len(voices)}
+    return {"status": "success", "voices": voices, "count": len(voices), "word_timings": word_timing_facts(job.settings)}
 
 
 def delete_voice(request: DeleteVoiceRequest, job: Job) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Mumbler:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
         from f5_worker.endpoints import tts
 
-        real = tts.synthesise
+        real: Any = vars(tts)["synthesise"]
 
         def synthesise(model: Any, plan: Any, *rest: Any) -> Any:
             for item, wave in zip(plan, real(model, plan, *rest), strict=True):
@@ -112,7 +112,7 @@ def test_a_chunk_with_dropped_words_is_spoken_again(
     Mumbler(monkeypatch, seeds)
     answer = fresh_worker.ask({"text": SENTENCE, **SETTINGS, "verify": True})
     check(answer, SENTENCE)
-    tried = next((each["attempts"] for each in answer["verified"]), [])
+    tried: list[dict[str, Any]] = next((each["attempts"] for each in answer["verified"]), [])
     dropped = [len(each["missing"]) for each in tried]
     if kept == 1 and not seeds:
         assert len(tried) in (0, 2, 3)  # the demo model may drop a word by itself
