@@ -110,7 +110,8 @@ def test_a_voices_life(on_runpod: FreshWorker, s3_config: S3Config, tmp_path: Pa
         on_runpod.use_s3(s3_config)
     on_runpod.restart(NETWORK_VOLUME=volume)
     assert on_runpod.health()["voices"] == {"stored_on": place, "default": "built-in"}
-    assert on_runpod.ask({"endpoint": "list_voices"}) == {"status": "success", "voices": [], "count": 0}
+    listed = on_runpod.ask({"endpoint": "list_voices"})
+    assert (listed["status"], listed["voices"], listed["count"]) == ("success", [], 0)
     clip = {"voice_base64": base64_of(sound_file(voice(4), kind="flac")), "ref_text": HER_WORDS}
     on_runpod.private.add(clip["ref_text"])
     stored = on_runpod.ask({"endpoint": "upload", "voice_name": "anna.flac", **clip})
