@@ -43,20 +43,23 @@ class StreamHandler:
     for_result: Callable[[list[dict[str, Any]]], Sequence[Mapping[str, Any]]]
 
     async def handle(self, session: ClientSession, _config: dict[str, Any], job: dict[str, Any]) -> None:
-        """The SDK's ``handle_job`` for generators, which keeps of a failure its sentence alone, and posts bodies of any size."""
+        """As the SDK's ``handle_job``, which keeps of a failure its sentence alone, and posts what is too large to be taken."""
         parts: list[dict[str, Any]] = []
-        result: dict[str, Any] = {}
+        failed: dict[str, Any] | None = None
         async with aclosing(self.parts(job)) as given:
             async for part in given:
                 if "error" in part:
-                    result["error"] = part.pop("error")
-                    result |= {"stopPod": True} if part.pop("refresh_worker", False) else {}
-                    parts = [part]
+                    failed = _failure(part)
                     break
                 parts.append(part)
                 await rp_job.stream_result(session, {"output": self.for_stream(part)}, job)
-        result["output"] = parts[0] if "error" in result else self.for_result(parts)
-        await rp_job.send_result(session, result, job, is_stream=True)
+        await rp_job.send_result(session, failed or {"output": self.for_result(parts)}, job, is_stream=True)
+
+
+def _failure(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What the SDK posts of an answer with an error when there is no stream."""
+    output = {name: value for name, value in answer.items() if name not in ("error", "refresh_worker")}
+    return {"output": output, "error": answer["error"], **({"stopPod": True} if answer.get("refresh_worker") else {})}
 
 
 def serve(handler: Callable[[dict[str, Any]], Any] | StreamHandler, *, restart: bool) -> None:

@@ -1,8 +1,8 @@
 """Speech: from a checked request to the answer."""
 
 import secrets
-import uuid
 import time
+import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from f5_worker.endpoints.speech_file import format_that_fits, write
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
-from f5_worker.model.load import LoadedModel
 from f5_worker.mel import SAMPLE_RATE
+from f5_worker.model.load import LoadedModel
 from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text

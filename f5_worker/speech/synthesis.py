@@ -212,7 +212,7 @@ def whole_speech(plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options:
 def speech_in_parts(
     plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options: SpeechOptions
 ) -> "Generator[Samples, None, Speech]":
-    """What is final of the whole with each chunk; all of it, one behind the other, is the samples of the whole, which is returned.
+    """What is final of the whole with each chunk, and at last the whole: its samples are all of these, one behind the other.
 
     With ``remove_silence``, which needs the whole, all parts come at the end.
 
