@@ -195,20 +195,16 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
 
 async def stream_handler(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
     """The SDK's handler with ``STREAMING``: each part as soon as it is made. Closing it stops the job."""
-    stop, answer, ended = Stop(), dict[str, Any](), False
-    if (task := asyncio.current_task()) is not None:
-        task.add_done_callback(lambda _: stop.set())  # one that is cancelled elsewhere leaves this to the garbage collector
+    stop = Stop()
+    answer: dict[str, Any] = {"part": None}  # until the last one, which is no part, has come
     try:
         async with aclosing(each_in_thread(_parts, job, stop)) as parts:
             async for part in parts:
                 answer = valid_answer(part, _answer_limit())
                 yield answer
-        ended = True
     finally:
         stop.set()
-        resources.jobs[
-            "stopped" if not ended and "status" not in answer else "failed" if "error" in answer else "completed"
-        ] += 1
+        resources.jobs["failed" if "error" in answer else "stopped" if "part" in answer else "completed"] += 1
 
 
 def _answer_limit() -> int:

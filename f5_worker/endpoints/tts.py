@@ -110,6 +110,8 @@ def _word_timer(request: TtsRequest, job: Job, resources: Resources) -> "Abstrac
 
 def _stream(request: TtsRequest, job: Job) -> "Stream | None":
     if not job.settings.streaming:
+        if request.stream_format is not None:
+            job.warnings.append("stream_format has no effect: the endpoint streams only where STREAMING=true is set on it.")
         return None
     from f5_worker.endpoints.stream import Stream
 
