@@ -63,7 +63,7 @@ def streaming(fresh_worker: FreshWorker) -> FreshWorker:
         {"remove_silence": True},
         {"text": "One.\n\n[pause:0.7s] Two. " + LONG_TEXT + " [pause:2s]", "cross_fade_duration": 0},
         {"speed": 0.3, "sample_rate": 48_000},
-        {"voices": {"Bob": {"seed": 3}}, "text": "Hello there. [Bob] Hi. [main] Bye."},
+        {"voices": {"Bob": {"seed": 3, "local_voice": "builtin"}}, "text": "Hello there. [Bob] Hi. [main] Bye."},
         {"text": "Hi.", "fix_duration": 12},
     ],
     ids=str,
