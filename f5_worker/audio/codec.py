@@ -216,8 +216,8 @@ def encode(samples: Samples, sample_rate: int, form: AudioFormat) -> memoryview:
         ) as file:
             for start in range(0, len(samples), _BLOCK):
                 block = samples[start : start + _BLOCK] * gain
-                if form.subtype == "PCM_16":  # libsndfile cuts a sample down for WAV and rounds it for FLAC
-                    block = np.clip(np.floor(block * 32768), -32768, 32767).astype(np.int16)
+                if form.subtype == "PCM_16":  # as libsndfile does it for WAV; for FLAC it rounds otherwise
+                    block = np.clip(np.floor(np.rint(block * 2**31) / 2**16), -(2**15), 2**15 - 1).astype(np.int16)
                 file.write(block)
     except soundfile.SoundFileError as error:
         raise DeliveryError(
