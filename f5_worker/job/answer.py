@@ -17,11 +17,15 @@ MAX_PART_BYTES = 990_000
 
 
 def for_stream(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The last part of a stream, without the file where that is too large for a part: all of it has been sent before."""
-    if _size(answer) <= MAX_PART_BYTES:
-        return {**answer}
-    warning = "The whole file is too large for a part of the stream: join the parts before, or read the job's status."
-    return {**_without_audio(answer), "warnings": [*answer.get("warnings", []), warning]}
+    """The last part of a stream, without its largest fields where it is too large for one: the audio has been sent before."""
+    left, left_out = {**answer}, list[str]()
+    while _size(left) > MAX_PART_BYTES:
+        left_out.append(max(left, key=lambda name: _size(left[name])))
+        del left[left_out[-1]]
+    if left_out:
+        warning = f"Too large for a part of the stream, and in the output of the job's status only: {', '.join(left_out)}."
+        left["warnings"] = [*left.get("warnings", []), warning]
+    return left
 
 
 def for_result(parts: Sequence[Mapping[str, Any]], limit: int = MAX_ANSWER_BYTES) -> list[Mapping[str, Any]]:
