@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 
 import handler
 from f5_worker.job.answer import MAX_PART_BYTES, for_result, for_stream
+from f5_worker.loop import StreamHandler
+from f5_worker.sdk import rp_job
 from tests import wait_until
 from tests.support.fresh_worker import LONG_TEXT, FreshWorker, base64_of, sound
 from tests.support.job_api import JobApi
-from tests.support.processes import WorkerProcess
+from tests.support.judge import Judge, compare
+from tests.support.processes import ServedApi, WorkerProcess, run_once
 from tests.support.sounds import read_raw, sound_file, voice
 
 SMOKE = {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "STREAMING": "true"}
@@ -132,6 +136,48 @@ def test_through_the_job_loop(environment: dict[str, str], tmp_path: Path) -> No
         wait_until(lambda: len([post for post in api.posts(again) if post.kind == "result"]) == 2)
         (kept,) = api.posts(again)[-1].body["output"]
         assert kept["seed"] == LONG["seed"]
+
+
+def test_a_failure_in_a_stream_has_all_that_it_has_without() -> None:
+    """``refresh_worker`` above all: through the SDK's own generator loop, the sentence alone would be left."""
+    posted: list[dict[str, Any]] = []
+
+    async def parts(_job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        yield {"part": 0}
+        yield {"error": "broken", "error_type": "CudaBrokenError", "refresh_worker": True}
+
+    async def post(_session: object, body: dict[str, Any], *_: object, **__: object) -> None:
+        posted.append(body)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rp_job, "stream_result", post)
+        patched.setattr(rp_job, "send_result", post)
+        asyncio.run(StreamHandler(parts, for_stream, for_result).handle(None, {}, {"id": "a"}))  # type: ignore[arg-type]
+    failure = {"output": {"error_type": "CudaBrokenError"}, "error": "broken", "stopPod": True}
+    assert posted == [{"output": {"part": 0}}, failure]
+
+
+def test_the_local_api_streams_and_a_local_job_really_runs(environment: dict[str, str], tmp_path: Path) -> None:
+    environment |= SMOKE
+    with ServedApi(env=environment, cwd=tmp_path) as served:
+        *parts, whole = [part["output"] for part in served.stream(served.run(LONG))["stream"]]
+        assert [part["part"] for part in parts] == list(range(len(parts)))
+        assert served.runsync(LONG)["output"][-1]["duration"] == whole["duration"]
+        assert "sped" in str(served.runsync({"text": "a", "sped": 1}))
+    ran = run_once({"input": LONG}, env=environment, cwd=tmp_path)
+    assert ran.result["output"]["duration"] == whole["duration"]
+    assert "Chunk 1 of 6: 2.9 s" in ran.log
+    refused = run_once({"input": {"text": "a", "sped": 1}}, env=environment, cwd=tmp_path)
+    assert refused.exit_code == 1
+
+
+def test_a_stream_is_heard(fresh_worker: FreshWorker, judge: Judge) -> None:
+    fresh_worker.restart(F5TTS_MODEL="demo", STREAMING="true")
+    text = "They said the car would break down, and indeed it did. The children walked along the river in the morning."
+    *parts, _ = streamed({"text": text, "seed": 1, "nfe_step": 7})
+    assert len(parts) == 2
+    verdict = compare(text, judge.hear(np.concatenate([samples_of(part) for part in parts]), 24_000))
+    assert verdict.rate < 0.25, verdict
 
 
 def test_a_stop_ends_a_stream(environment: dict[str, str], tmp_path: Path) -> None:
