@@ -274,7 +274,7 @@ def test_a_split_is_found_if_there_is_one(text: str, lengths: list[int], limit: 
     [
         ("One sentence that is short. " + "And then a very long one without an end " * 3, "One sentence that is short."),
         ("A clause comes first here, " + "and then it goes on and on " * 5, "A clause comes first here,"),
-        ("Oh. " + "and then it goes on and on " * 5, "Oh. and then it goes on and on and then it"),
+        ("Oh. " + "and then it goes on and on " * 5, "Oh. and then it goes on and on and then it goes"),
         ("word " * 30, "word word word word word word word word word"),
         ("这是一个很长的句子没有任何标点符号所以只能在字与字之间切开" * 3, "这是一个很长的句子没有任何标点"),
     ],
