@@ -27,15 +27,16 @@ import json
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from f5_worker import log, sdk, streams
 from f5_worker.delivery import workspace
 from f5_worker.errors import JobStopped, WorkerError
-from f5_worker.job.answer import MAX_ANSWER_BYTES, MAX_SYNC_ANSWER_BYTES, valid_answer
+from f5_worker.job.answer import MAX_ANSWER_BYTES, MAX_SYNC_ANSWER_BYTES, for_result, for_stream, valid_answer
 from f5_worker.job.context import Job, Stop
-from f5_worker.loop import in_thread, serve
+from f5_worker.loop import StreamHandler, each_in_thread, in_thread, serve
 from f5_worker.network import stopping
 from f5_worker.resources import Resources
 from f5_worker.runtime import memory
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
         UploadRequest,
     )
 
-Parts: TypeAlias = Iterator[dict[str, Any]]
+Parts: TypeAlias = Generator[dict[str, Any], None, None]
 """The parts of a job's answer, of which the last is the whole."""
 
 resources = Resources(os.environ)
@@ -182,36 +183,52 @@ ENDPOINTS: Mapping[str, Callable[[Any, Job], Parts]] = {
 async def handler(job: dict[str, Any]) -> dict[str, Any]:
     """The SDK's handler: the work goes on in a thread, so that polling and stop signals go on too."""
     stop = Stop()
-    token = log.current_job_id.set(job.get("id"))
-    stopping.set(stop)
     try:
-        inline = resources.settings.max_inline_bytes
-        limit = MAX_ANSWER_BYTES if inline <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES
-        answer = valid_answer(await in_thread(_last_part, job, stop), limit)
+        answer = valid_answer(await in_thread(_last_part, job, stop), _answer_limit())
     except asyncio.CancelledError:
         stop.set()
         resources.jobs["stopped"] += 1
         raise
-    finally:
-        log.current_job_id.reset(token)
     resources.jobs["failed" if "error" in answer else "completed"] += 1
     return answer
+
+
+async def stream_handler(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    """The SDK's handler with ``STREAMING``: each part as soon as it is made. Closing it stops the job."""
+    stop = Stop()
+    answer: dict[str, Any] = {"part": None}  # until the last one, which is no part, has come
+    try:
+        async with aclosing(each_in_thread(_parts, job, stop)) as parts:
+            async for part in parts:
+                answer = valid_answer(part, _answer_limit())
+                yield answer
+    finally:
+        stop.set()
+        resources.jobs["failed" if "error" in answer else "stopped" if "part" in answer else "completed"] += 1
+
+
+def _answer_limit() -> int:
+    inline = resources.settings.max_inline_bytes
+    return MAX_ANSWER_BYTES if inline <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES
 
 
 _LONG_SPEECH = 60.0  # seconds
 
 
 def _last_part(raw: Mapping[str, Any], stop: Stop) -> dict[str, Any]:
-    answer = deque(_parts(raw, stop), maxlen=1).pop()
-    if answer.get("duration", 0) > _LONG_SPEECH:
-        memory.trim()
-    return answer
+    return deque(_parts(raw, stop), maxlen=1).pop()
 
 
 def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
-    """Run one job to its answer; the only place where errors become one."""
+    """Run one job to its answer, in a thread of its own; the only place where errors become one."""
+    log.current_job_id.set(raw.get("id"))
+    stopping.set(stop)
     try:
-        yield from _run(raw, stop)
+        part: dict[str, Any] = {}
+        for part in _run(raw, stop):
+            yield part
+        if part.get("duration", 0) > _LONG_SPEECH:
+            memory.trim()
         return
     except JobStopped:
         log.info("The job was stopped; its work has ended")
@@ -260,7 +277,8 @@ def main(command: "CommandLine" = None) -> None:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     try:
-        serve(handler, restart=resources.settings.on_runpod)
+        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, _answer_limit()))
+        serve(streamed if resources.settings.streaming else handler, restart=resources.settings.on_runpod)
     finally:
         if resources.standing_in and (model := resources.stand_in.value) is not None:
             log.warn(str(model.warning))  # what the SDK writes at the end of a local run would hide it

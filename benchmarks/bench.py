@@ -95,9 +95,9 @@ class Bench:
             without_ffmpeg=self.without_ffmpeg,
         )
 
-    def worker(self, task: Task) -> Report:
-        """The worker's turn."""
-        settings = {"F5TTS_MODEL": task.model_folder, "F5TTS_DEVICE": task.device, "NETWORK_VOLUME": self.arena.volume}
+    def worker(self, task: Task, **more: str) -> Report:
+        """The worker's turn, with ``more`` settings."""
+        settings = {"F5TTS_MODEL": task.model_folder, "F5TTS_DEVICE": task.device, "NETWORK_VOLUME": self.arena.volume, **more}
         return self.arena.probe(sys.executable, "worker", task, settings)
 
     def stock(self, task: Task) -> Report:

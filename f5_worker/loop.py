@@ -12,8 +12,9 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing, suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -23,6 +24,7 @@ from f5_worker.sdk import JobScaler, rp_http, rp_job, rp_scale, runpod, worker_s
 
 T = TypeVar("T")
 
+_ITEMS_AHEAD = 4
 _HEADERS = {"charset": "utf-8", "Content-Type": "application/x-www-form-urlencoded"}  # as the SDK sends them
 _TRY_AGAIN = {408, 425, 429}
 _POST_SECONDS = 60.0
@@ -31,15 +33,48 @@ _REFUSED_TRIES = 3  # of a 4xx: it may be a gateway's hiccup, but a body that is
 _RESTART_PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
 
 
-def serve(handler: Callable[[dict[str, Any]], Any], *, restart: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class StreamHandler:
+    """An async generator of a job's parts, of which the last is the whole answer; what of it is posted as a part, and of all
+    parts as the job's output."""
+
+    parts: Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
+    for_stream: Callable[[dict[str, Any]], dict[str, Any]]
+    for_result: Callable[[list[dict[str, Any]]], Sequence[Mapping[str, Any]]]
+
+    async def handle(self, session: ClientSession, _config: dict[str, Any], job: dict[str, Any]) -> None:
+        """As the SDK's ``handle_job``, which keeps of a failure its sentence alone, and posts what is too large to be taken."""
+        parts: list[dict[str, Any]] = []
+        failed: dict[str, Any] | None = None
+        async with aclosing(self.parts(job)) as given:
+            async for part in given:
+                if "error" in part:
+                    failed = _failure(part)
+                    break
+                parts.append(part)
+                await rp_job.stream_result(session, {"output": self.for_stream(part)}, job)
+        await rp_job.send_result(session, failed or {"output": self.for_result(parts)}, job, is_stream=True)
+
+
+def _failure(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What the SDK posts of an answer with an error when there is no stream."""
+    output = {name: value for name, value in answer.items() if name not in ("error", "refresh_worker")}
+    return {"output": output, "error": answer["error"], **({"stopPod": True} if answer.get("refresh_worker") else {})}
+
+
+def serve(handler: Callable[[dict[str, Any]], Any] | StreamHandler, *, restart: bool) -> None:
     """Run the SDK until it is told to end. With ``restart``, it is started again where it fails: no failure ends the worker."""
+    config: dict[str, Any] = {"handler": handler}
+    if isinstance(handler, StreamHandler):
+        config = {"handler": handler.parts, "return_aggregate_stream": True}
+        rp_scale.handle_job = handler.handle
     rp_http._transmit = post_result
     rp_scale.JobScaler = Scaler  # the SDK makes its own, and offers no other way
     _use_a_mirror_that_works()
     pauses = iter(_RESTART_PAUSES)
     while True:
         try:
-            runpod.serverless.start({"handler": handler})
+            runpod.serverless.start(config)
             return
         except Exception as error:
             if not restart:
@@ -77,6 +112,46 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
     context = contextvars.copy_context()
     threading.Thread(target=run, name="job", daemon=True).start()
     return await future
+
+
+async def each_in_thread(function: Callable[..., Generator[T, None, None]], *arguments: object) -> AsyncGenerator[T, None]:
+    """What the generator ``function`` gives, from a daemon thread of its own, with the context of the caller.
+
+    The thread is a few items ahead at most. When this is closed, the thread closes the generator at its next item.
+    """
+    loop = asyncio.get_running_loop()
+    items: asyncio.Queue[tuple[T | None, BaseException | None]] = asyncio.Queue()
+    room = threading.Semaphore(_ITEMS_AHEAD)
+    closed = threading.Event()
+
+    def run() -> None:
+        end: BaseException = StopAsyncIteration()
+        try:
+            with closing(function(*arguments)) as given:
+                for item in given:
+                    room.acquire()
+                    if closed.is_set():
+                        return
+                    loop.call_soon_threadsafe(items.put_nowait, (item, None))
+        except BaseException as error:  # noqa: BLE001 - the waiting task raises it
+            end = error
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(items.put_nowait, (None, end))
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="job", daemon=True).start()
+    try:
+        while True:
+            item, end = await items.get()
+            if isinstance(end, StopAsyncIteration):
+                return
+            if end is not None:
+                raise end
+            yield item  # type: ignore[misc]  # without an error there is one
+            room.release()
+    finally:
+        closed.set()
+        room.release()
 
 
 async def post_result(session: ClientSession, url: str, body: str) -> None:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-What = Literal["cold", "memory", "warm", "long"]
+What = Literal["cold", "memory", "warm", "long", "stream"]
 REPORTED_PACKAGES = ("f5-tts", "torch", "torchaudio", "vocos", "x-transformers", "transformers", "numpy", "runpod")
 
 

@@ -110,10 +110,30 @@ def long(runner: asyncio.Runner) -> None:
     )
 
 
+def stream(runner: asyncio.Runner) -> None:
+    """A streamed text of many chunks: seconds to the first part, and to the last."""
+    task = probe.task
+
+    async def listen(text: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
+        parts, laps, started = list[dict[str, Any]](), dict[str, float](), time.perf_counter()
+        job = {"text": text, "nfe_step": task.nfe_step, "seed": task.seed}
+        async for part in handler.stream_handler({"id": "benchmark", "input": job}):
+            laps.setdefault("first audio", time.perf_counter() - started)
+            parts.append(part)
+        return laps | {"whole": time.perf_counter() - started}, parts
+
+    runner.run(listen("Warm up."))
+    for _ in range(task.repeats):
+        laps, parts = runner.run(listen(task.text))
+        probe.report.laps.append(laps)
+    first, whole = parts[0], parts[-1]
+    probe.report.facts.update(duration=whole["duration"], chunks=len(whole["chunks"]), first_seconds=first["end"])
+
+
 def main() -> None:
     """Do the task."""
     with asyncio.Runner() as runner:
-        {"cold": cold, "memory": memory, "warm": warm, "long": long}[probe.task.what](runner)
+        {"cold": cold, "memory": memory, "warm": warm, "long": long, "stream": stream}[probe.task.what](runner)
     if (model := handler.f5tts_model) is not None:
         probe.report.facts["device"] = model.device
         if model.device == "cuda":

@@ -215,7 +215,10 @@ def encode(samples: Samples, sample_rate: int, form: AudioFormat) -> memoryview:
             compression_level=form.compression_level,
         ) as file:
             for start in range(0, len(samples), _BLOCK):
-                file.write(samples[start : start + _BLOCK] * gain)
+                block = samples[start : start + _BLOCK] * gain
+                if form.subtype == "PCM_16":  # as libsndfile does it for WAV; for FLAC it rounds otherwise
+                    block = np.clip(np.floor(np.rint(block * 2**31) / 2**16), -(2**15), 2**15 - 1).astype(np.int16)
+                file.write(block)
     except soundfile.SoundFileError as error:
         raise DeliveryError(
             f"The result could not be encoded as {form.extension} ({_reason(error)}); choose another output_format.",

@@ -95,7 +95,7 @@ def _speak(command: Speak, answer: Answer, stop: Stop, resources: Resources) -> 
             return _fail(f"--out {out} cannot be written ({error.strerror}).")
         if not os.access(out.parent, os.W_OK):
             return _fail(f"--out {out} cannot be written (its folder allows none).")
-    settings = replace(resources.settings, keep_local=True, on_runpod=False)
+    settings = replace(resources.settings, keep_local=True, on_runpod=False, streaming=False)
     resources.settings = replace(settings, output_dir=out.absolute().parent) if out else settings
     said = _Log() if command.verbose else io.StringIO()
     try:

@@ -1,8 +1,9 @@
 """Speech: from a checked request to the answer."""
 
 import secrets
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +19,13 @@ from f5_worker.endpoints.speech_file import format_that_fits, write
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
+from f5_worker.mel import SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
 from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions, plan_chunks, planned_seconds
-from f5_worker.speech.synthesis import Speech, SpokenChunk, synthesise, whole_speech
+from f5_worker.speech.synthesis import Speech, SpokenChunk, result_of, speech_in_parts, synthesise
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.text.vocabulary import Vocabulary
 from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
@@ -32,6 +34,7 @@ from f5_worker.voice.source import builtin_reference
 
 if TYPE_CHECKING:
     from f5_worker.audio.samples import Samples
+    from f5_worker.endpoints.stream import Stream
     from f5_worker.endpoints.timings import WordTimer
 
 
@@ -52,7 +55,7 @@ class Spoken:
 
 
 def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[str, Any]]:
-    """The parts of the answer, of which the last is the whole."""
+    """The parts of the answer, of which the last is the whole; with ``STREAMING``, those before it are speech as it is made."""
     made_before = resources.records.look(job)
     resources.raise_remembered()  # before a reference is fetched and transcribed in vain
     result_id = platform_result_id(job.id) if job.id and job.settings.on_runpod else str(uuid.uuid4())
@@ -63,8 +66,10 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         yield answer
         return
     with job_folders() as folders, _word_timer(request, job, resources) as timer:
-        spoken = speak(request, cast, job, resources, timer)
-        path = write(spoken.speech, spoken.output_format, spoken.result_rate, folders, job)
+        stream = _stream(request, job)
+        spoken = yield from speak_in_parts(request, cast, job, resources, timer, stream)
+        result = spoken.speech if stream is None else stream.result(spoken.speech, spoken.result_rate)
+        path = write(result, spoken.output_format, spoken.result_rate, folders, job)
         with job.stages("upload"):
             delivered = deliver(
                 path,
@@ -103,16 +108,34 @@ def _word_timer(request: TtsRequest, job: Job, resources: Resources) -> "Abstrac
     return WordTimer(request, job, resources)
 
 
-def speak(
+def _stream(request: TtsRequest, job: Job) -> "Stream | None":
+    if not job.settings.streaming:
+        if request.stream_format is not None:
+            job.warnings.append("stream_format has no effect: the endpoint streams only where STREAMING=true is set on it.")
+        return None
+    from f5_worker.endpoints.stream import Stream
+
+    if request.remove_silence:
+        job.warnings.append("remove_silence needs the whole speech: the parts of the stream came when all of it was spoken.")
+    return Stream(request)
+
+
+def speak(request: TtsRequest, cast: Mapping[str, Reference], job: Job, resources: Resources) -> Spoken:
+    """The speech of a request in one piece; see ``speak_in_parts``."""
+    return result_of(speak_in_parts(request, cast, job, resources))
+
+
+def speak_in_parts(
     request: TtsRequest,
     cast: Mapping[str, Reference],
     job: Job,
     resources: Resources,
     timer: "WordTimer | None" = None,
-) -> Spoken:
+    stream: "Stream | None" = None,
+) -> Generator[dict[str, Any], None, Spoken]:
     """Load the model if need be, see that it can read the text, transcribe references if need be, plan, and synthesise.
 
-    ``timer`` hears each chunk as it comes, and may have one spoken again.
+    ``timer`` hears each chunk as it comes, and may have one spoken again. With a ``stream`` its parts are given out.
 
     Raises:
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
@@ -131,7 +154,7 @@ def speak(
     with job.stages("reference"):
         references = {name: _readable(name, cast[name], model.vocabulary, job, resources) for name in cast if name in speakers}
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(passages(lines, references, request), options)
+        plan = plan_chunks(passages(lines, references, request), options, streamed=stream is not None)
         output_format = format_that_fits(planned_seconds(plan), request, job)
     with job.stages("synthesis"), track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
 
@@ -140,14 +163,33 @@ def speak(
             advance(1 / (options.nfe_step + 1))
 
         def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
-            return resources.scheduler.stream(synthesise(model, plan, options, step), job.stop)
+            return resources.scheduler.stream(synthesise(model, plan, options, step, streamed=stream is not None), job.stop)
 
         waves = speak_plan(plan)
         if timer is not None:
             waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
-        speech = whole_speech(plan, waves, options)
+        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream)
     result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
     return Spoken(speech, options.seed, model, references, output_format, result_rate)
+
+
+def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
+    """The same waves, with a line in the log for each."""
+    started = time.perf_counter()
+    for number, wave in enumerate(waves, 1):
+        passed = time.perf_counter() - started
+        log.info(f"Chunk {number} of {count}: {len(wave) / SAMPLE_RATE:.1f} s of speech, {passed:.1f} s after the start")
+        yield wave
+
+
+def _parts_of(
+    plan: Sequence[ChunkPlan], speaking: "Generator[Samples, None, Speech]", stream: "Stream | None"
+) -> Generator[dict[str, Any], None, Speech]:
+    """The stream's parts of what is spoken, chunk by chunk; nothing without one."""
+    for item in plan if stream is not None else ():
+        assert stream is not None
+        yield from stream.parts(item, next(speaking), last=item is plan[-1])
+    return result_of(speaking)
 
 
 def _in_the_demos_voice(cast: Mapping[str, Reference], job: Job, resources: Resources) -> dict[str, Reference]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from f5_worker.errors import AnswerTooLargeError
@@ -12,6 +12,39 @@ MAX_ANSWER_BYTES = 9_500_000
 MAX_SYNC_ANSWER_BYTES = 19_500_000
 """20 MB for ``/runsync``: for endpoints whose ``MAX_INLINE_BYTES`` says that nothing else is used."""
 
+MAX_PART_BYTES = 990_000
+"""RunPod takes 1 MB for a part of a stream."""
+
+
+def for_stream(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The last part of a stream, without its largest fields where it is too large for one: the audio has been sent before."""
+    left, left_out = {**answer}, list[str]()
+    while _size(left) > MAX_PART_BYTES:
+        left_out.append(max(left, key=lambda name: _size(left[name])))
+        del left[left_out[-1]]
+    if left_out:
+        warning = f"Too large for a part of the stream, and in the output of the job's status only: {', '.join(left_out)}."
+        left["warnings"] = [*left.get("warnings", []), warning]
+    return left
+
+
+def for_result(parts: Sequence[Mapping[str, Any]], limit: int = MAX_ANSWER_BYTES) -> list[Mapping[str, Any]]:
+    """All parts of a stream as the output of its job: without the audio of those before the last, then without these at all,
+    where they would make it larger than the platform takes."""
+    *before, whole = parts
+    for fewer in ([*parts], [*map(_without_audio, before), whole]):
+        if _size(fewer) <= limit:
+            return fewer
+    return [whole]
+
+
+def _without_audio(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name != "audio_base64"}
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
 
 def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
     """``answer`` with valid Unicode, finite numbers and plain types; one that is too large becomes an error that says so.
@@ -19,7 +52,7 @@ def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> di
     What the SDK cannot encode is logged by it and never posted: the job would hang until the platform's time limit.
     """
     plain: dict[str, Any] = _plain(answer)
-    size = len(json.dumps(plain, ensure_ascii=False).encode())
+    size = _size(plain)
     if size <= limit:
         return plain
     largest = max(plain, key=lambda name: len(json.dumps(plain[name])))

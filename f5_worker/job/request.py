@@ -102,6 +102,7 @@ class TtsRequest(Checked):
     normalize_text: Annotated[Literal["auto", True, False], WordOrBool] = Field("auto", description='"auto", true or false')
     output_format: Annotated[OutputFormat, AnyFormat] = "wav"
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
+    stream_format: Annotated[OutputFormat | None, AnyFormat] = None
     return_word_timings: bool = False
     timing_format: TimingFormats = Field("srt", description=f"one of {', '.join(TIMING_FORMATS)}, or a list of them")
     timing_method: Annotated[Literal["forced_alignment"], AnyTimingMethod] = "forced_alignment"

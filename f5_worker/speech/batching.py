@@ -15,6 +15,22 @@ def frames_that_fit(free_bytes: int, width: int, bytes_per_value: int) -> int:
     return min(MAX_BATCH_FRAMES, int(free_bytes * _SHARE_OF_FREE_MEMORY) // per_frame)
 
 
+def plan_stream_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
+    """The indices of ``frames`` in order: the first alone, then as many at once as there were before, within ``budget``.
+
+    So the first is heard as early as can be, and each batch is made while the speech of those before it plays.
+    """
+    batches: list[list[int]] = []
+    done = 0
+    while done < len(frames):
+        count = max(1, done)
+        while count > 1 and max(frames[done : done + count]) * count > budget:
+            count -= 1
+        batches.append(list(range(done, min(done + count, len(frames)))))
+        done += count
+    return batches
+
+
 def plan_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
     """Group the indices of ``frames`` so that each group's longest times its size stays within ``budget``.
 

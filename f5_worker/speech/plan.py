@@ -10,7 +10,7 @@ from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.text.clean import in_one_line
 from f5_worker.text.length import speech_units, spoken_bytes
 from f5_worker.text.reading import Reading
-from f5_worker.text.split import split_reading
+from f5_worker.text.split import split_off_start, split_reading
 from f5_worker.voice.reference import Reference
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ MODEL_SECONDS = 30.0
 TARGET_SECONDS = 22.0
 MIN_CHUNK_SECONDS = 10.0
 SHORT_TEXT_BYTES = 10
+FIRST_SECONDS = 3.0
+"""Of the first chunk of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class ChunkPlan:
         return self.reading.spoken
 
 
-def plan_chunks(passages: Sequence[Passage], options: SpeechOptions) -> Sequence[ChunkPlan]:
+def plan_chunks(passages: Sequence[Passage], options: SpeechOptions, streamed: bool = False) -> Sequence[ChunkPlan]:
     """Split each passage, and give each chunk its length by F5's duration rule (``infer_batch_process`` in its utils_infer.py).
 
     The rule takes the reference's speed of speech for the chunk too, in UTF-8 bytes a second; here they are weighed by their
@@ -107,6 +109,7 @@ def plan_chunks(passages: Sequence[Passage], options: SpeechOptions) -> Sequence
 
     Args:
         passages: at least one, whose references have their transcripts.
+        streamed: keep the first chunk short, so that sound starts early.
 
     Raises:
         InputError: when ``fix_duration`` is not longer than the reference, or the text needs more than one chunk with it.
@@ -116,7 +119,10 @@ def plan_chunks(passages: Sequence[Passage], options: SpeechOptions) -> Sequence
     plan: list[ChunkPlan] = []
     for passage in passages:
         rule = DurationRule(passage.reference, passage.speed or options.speed)
-        readings = split_reading(passage.reading, rule.seconds, rule.limit)
+        pieces = [passage.reading]
+        if streamed and not plan:
+            pieces = split_off_start(passage.reading, rule.seconds, FIRST_SECONDS)
+        readings = [reading for piece in pieces for reading in split_reading(piece, rule.seconds, rule.limit)]
         for number, reading in enumerate(readings):
             first, last = number == 0, number == len(readings) - 1
             # A seed of a voice's own counts its own chunks: it speaks the same whatever others say in between.

@@ -1,10 +1,10 @@
 """From a plan and a loaded model to the waves of its chunks, one after the other, and to the whole; no I/O."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from f5_worker.errors import SynthesisError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
 from f5_worker.runtime.device import gpu_faults
-from f5_worker.speech.batching import frames_that_fit, plan_batches
-from f5_worker.speech.join import join
+from f5_worker.speech.batching import frames_that_fit, plan_batches, plan_stream_batches
+from f5_worker.speech.join import Joiner
 from f5_worker.speech.plan import SHORT_TEXT_BYTES, ChunkPlan, SpeechOptions, spoken_ref_text
 from f5_worker.speech.sampler import Guidance, ReferenceMel, Utterance, sample_mels
 from f5_worker.voice.reference import Reference
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from f5_worker.audio.samples import Samples
+
+T = TypeVar("T")
 
 NO_SOUND = "The model made no valid sound from this input; try another reference clip or seed, or cfg_strength nearer 2."
 _MOST_GAIN = 4.0  # the model follows a reference at target_rms; what is much quieter is no speech
@@ -64,6 +66,7 @@ def synthesise(
     options: SpeechOptions,
     check_stopped: Callable[[], None],
     batch_frames: int | None = None,
+    streamed: bool = False,
 ) -> "Iterator[Samples]":
     """The wave of each planned chunk, in order, float32 mono at 24 kHz ``[n]``, each given out once its batch is done.
 
@@ -73,6 +76,8 @@ def synthesise(
     Args:
         check_stopped: called before every ODE step and batch; raises JobStopped to end the work.
         batch_frames: how many frames of mel may go through the DiT at once; by default what suits device and free memory.
+        streamed: the first chunk comes as early as can be, and no wave exceeds 1.0, since what has been heard cannot be turned
+            down with what comes after it.
 
     Raises:
         SynthesisError: when the model runs out of memory or makes something that is not a sound.
@@ -84,7 +89,7 @@ def synthesise(
     with _model_errors():
         utterances = _utterances(model, plan, options.target_rms)
         budget = _batch_frames(model) if batch_frames is None else batch_frames
-    batches = plan_batches([item.frames for item in plan], budget)
+    batches = (plan_stream_batches if streamed else plan_batches)([item.frames for item in plan], budget)
     while batches:
         check_stopped()
         batch = batches.pop(0)
@@ -98,7 +103,8 @@ def synthesise(
             continue
         early.update(zip(batch, waves, strict=True))
         while due in early:
-            yield early.pop(due)
+            wave = early.pop(due)
+            yield wave / max(np.float32(1.0), np.abs(wave).max(initial=0.0)) if streamed else wave
             due += 1
 
 
@@ -200,17 +206,50 @@ def whole_speech(plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options:
     Raises:
         SynthesisError: when nothing can be heard.
     """
+    return result_of(speech_in_parts(plan, waves, options))
+
+
+def speech_in_parts(
+    plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options: SpeechOptions
+) -> "Generator[Samples, None, Speech]":
+    """What is final of the whole with each chunk, and at last the whole: its samples are all of these, one behind the other.
+
+    With ``remove_silence``, which needs the whole, all parts come at the end.
+
+    Raises:
+        SynthesisError: when nothing can be heard.
+    """
     pauses = [None if item.pause is None else round(item.pause * SAMPLE_RATE) for item in plan]
-    silence_after = round(plan[-1].silence_after * SAMPLE_RATE)
-    samples, spans = join(waves, int(options.cross_fade_duration * SAMPLE_RATE), pauses, silence_after)
+    joiner = Joiner(int(options.cross_fade_duration * SAMPLE_RATE))
+    parts: list[Samples] = []
+    for item, wave, pause in zip(plan, waves, pauses, strict=True):
+        part = joiner.add(wave, pause)
+        if item is plan[-1]:
+            part = np.concatenate([part, joiner.finish(round(item.silence_after * SAMPLE_RATE))])
+        parts.append(part)
+        if not options.remove_silence:
+            yield part
+    samples, spans = np.concatenate(parts), joiner.spans
     if not len(samples):
         raise SynthesisError(NO_SOUND)
     if options.remove_silence:
         samples, spans = _without_long_silences(samples, spans, pauses)
+        for start, end in pairwise([0, *(start for start, _ in spans[1:]), len(samples)]):
+            yield samples[start:end]
     chunks = tuple(
         SpokenChunk(item, start / SAMPLE_RATE, end / SAMPLE_RATE) for item, (start, end) in zip(plan, spans, strict=True)
     )
     return Speech(samples, SAMPLE_RATE, chunks)
+
+
+def result_of(work: Generator[object, None, T]) -> T:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _without_long_silences(

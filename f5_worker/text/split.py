@@ -6,7 +6,9 @@ library can tell. Chunks are chosen all at once, by the least total cost (``_che
 and none is tiny.
 """
 
+import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from f5_worker.errors import InputError
 from f5_worker.text.breaks import Break, Piece, cut_at_breaks
@@ -19,6 +21,7 @@ _BREAK_COST = {Break.SENTENCE: 0.0, Break.CLAUSE: 0.5, Break.SPACE: 1.0, Break.C
 _TINY_FILL = 0.25
 _TINY_COST = 5.0
 _BREAKS_PER_CHUNK = 32  # tried at most, which bounds the work
+_LEAST_START, _MOST_START = 1 / 3, 2.0  # of the wished length of a text's start
 
 
 def split_reading(reading: Reading, seconds: Callable[[str], float], max_seconds: float) -> list[Reading]:
@@ -46,6 +49,32 @@ def split_reading(reading: Reading, seconds: Callable[[str], float], max_seconds
     chunks = _cheapest(text, list(pieces), seconds, max_seconds, capacity)
     starts = [start for start, _ in chunks[1:]]
     return [_chunk(reading, start, end, after) for (start, end), after in zip(chunks, [*starts, len(text)], strict=True)]
+
+
+def split_off_start(reading: Reading, seconds: Callable[[str], float], about: float) -> list[Reading]:
+    """A reading as a start that takes ``about`` so many seconds to speak, and the rest; or whole, where it is short.
+
+    The start ends after a sentence or a clause, where one ends at a third to twice that length; else between words.
+    """
+    text = reading.spoken
+    whole = seconds(text)
+    least, most = about * _LEAST_START, about * _MOST_START
+    if whole <= most:
+        return [reading]
+    pieces = list(_uncut(reading, cut_at_breaks(text, open_from=len(text.encode()) * about / whole)))
+    best, cost = None, float("inf")
+    for piece, following in pairwise(pieces):
+        start, rest = text[: piece.end], text[following.start :]
+        if (length := seconds(start)) > most:
+            break
+        if length < least or seconds(rest) < least or not (is_speakable(start) and is_speakable(rest)):
+            continue
+        if (own := 2 * _BREAK_COST[piece.after] + abs(math.log2(length / about))) < cost:
+            best, cost = (piece, following), own
+    if best is None:
+        return [reading]
+    piece, following = best
+    return [_chunk(reading, pieces[0].start, piece.end, following.start), reading.part(following.start, len(text))]
 
 
 def _chunk(reading: Reading, start: int, end: int, following: int) -> Reading:

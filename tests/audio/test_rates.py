@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from f5_worker.audio import rates
-from f5_worker.audio.rates import to_rate
+from f5_worker.audio.rates import RateStream, to_rate
 from tests.support.sounds import Samples
 
 RATES = (8_000, 11_025, 11_111, 16_000, 22_050, 32_000, 44_100, 48_000)
@@ -56,3 +56,14 @@ def test_blocks_meet_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_rate_changes_nothing() -> None:
     samples = tone(440, 24_000, 0.1)
     assert to_rate(samples, 24_000, 24_000) is samples
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 60_000), min_size=1, max_size=6), st.sampled_from([*RATES, 8_001, 24_000, 24_001]))
+def test_what_comes_in_pieces_is_resampled_as_the_whole(sizes: list[int], rate: int) -> None:
+    whole = np.random.default_rng(1).normal(0, 0.1, sum(sizes)).astype(np.float32)
+    stream, pieces = RateStream(24_000, rate), np.split(whole, np.cumsum(sizes)[:-1])
+    parts = [stream.add(piece, last=number == len(pieces)) for number, piece in enumerate(pieces, 1)]
+    expected = to_rate(whole, 24_000, rate)
+    assert len(np.concatenate(parts)) == len(expected)
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-5)

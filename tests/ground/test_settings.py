@@ -64,6 +64,7 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
         ("ASR_MODEL", "/whisper", "asr_model", "/whisper"),
         ("F5TTS_DEVICE", "CPU", "device", "cpu"),
         ("MODEL_LOADING", "Background", "model_loading", "background"),
+        ("STREAMING", "True", "streaming", True),
         ("MODEL_RETRY_SECONDS", "0", "model_retry_seconds", 0.0),
         ("NETWORK_VOLUME", "/volume", "network_volume", Path("/volume")),
         ("OUTPUT_DIR", "/out", "output_dir", Path("/out")),

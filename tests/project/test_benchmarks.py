@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 import handler
-from benchmarks import cold_start, container_ready, import_budget, listening, long_text, memory, plot_cold_start, warm_request
+from benchmarks import (
+    cold_start,
+    container_ready,
+    import_budget,
+    listening,
+    long_text,
+    memory,
+    plot_cold_start,
+    streaming,
+    warm_request,
+)
 from benchmarks.bench import FLOOR, STOCK, WORKER, Target, table
 from benchmarks.contest import Arena, Spread, alternate, spread
 from benchmarks.machine import describe_machine, in_words
@@ -106,6 +116,11 @@ def test_warm_request(tmp_path: Path, models: Path, stock: Path) -> None:
         parts = sum(value for phase, value in phases.items() if phase in warm_request.PHASES)
         assert parts == pytest.approx(phases["total"], rel=1e-6)
     assert [target["limit"] for target in document["targets"]] == [warm_request.LIMIT_MS]
+
+
+def test_streaming(tmp_path: Path, models: Path) -> None:
+    document = measure(streaming.main, tmp_path, models, "--sentences", "6", stock=tmp_path / "nobody")
+    assert 0 < document["figures"]["share in per cent"] < 100
 
 
 def test_long_text(tmp_path: Path, models: Path, stock: Path) -> None:

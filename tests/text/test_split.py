@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from f5_worker.errors import InputError
 from f5_worker.text.clean import clean_text, is_speakable
 from f5_worker.text.reading import Reading
-from f5_worker.text.split import split_reading
+from f5_worker.text.split import split_off_start, split_reading
 
 FAMILY = "👨\u200d👩\u200d👧"
 
@@ -266,3 +266,31 @@ def test_a_split_is_found_if_there_is_one(text: str, lengths: list[int], limit: 
         assert "".join(chunks) == text
         assert all(seconds(chunk) <= limit for chunk in chunks)
         assert possible or chunks == [text]  # a text without a letter that fits is the caller's to refuse
+
+
+# At 15 bytes a second, 3 s are 45 bytes.
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("One sentence that is short. " + "And then a very long one without an end " * 3, "One sentence that is short."),
+        ("A clause comes first here, " + "and then it goes on and on " * 5, "A clause comes first here,"),
+        ("Oh. " + "and then it goes on and on " * 5, "Oh. and then it goes on and on and then it goes"),
+        ("word " * 30, "word word word word word word word word word"),
+        ("这是一个很长的句子没有任何标点符号所以只能在字与字之间切开" * 3, "这是一个很长的句子没有任何标点"),
+    ],
+)
+def test_the_start_of_a_stream_is_short(text: str, start: str) -> None:
+    first, rest = split_off_start(Reading(text.strip()), f5_seconds(), 3.0)
+    assert first.text == start
+    assert without_space(first.text + rest.text) == without_space(text)
+
+
+@given(st.text(alphabet="ab ,.\n这。1", min_size=1, max_size=400))
+def test_the_start_and_the_rest_are_the_whole(text: str) -> None:
+    cleaned = " ".join(clean_text(text).split())
+    if not is_speakable(cleaned):
+        return
+    parts = split_off_start(Reading(cleaned), f5_seconds(), 3.0)
+    assert without_space("".join(part.text for part in parts)) == without_space(cleaned)
+    assert all(is_speakable(part.spoken) for part in parts)
+    assert len(parts) == 1 or 1 <= f5_seconds()(parts[0].spoken) <= 6
