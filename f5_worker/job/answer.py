@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from f5_worker.errors import AnswerTooLargeError
+from f5_worker.settings import Settings
 
 MAX_ANSWER_BYTES = 9_500_000
 """RunPod takes 10 MB for ``/run``, the SDK's own wrapping included."""
 MAX_SYNC_ANSWER_BYTES = 19_500_000
 """20 MB for ``/runsync``: for endpoints whose ``MAX_INLINE_BYTES`` says that nothing else is used."""
+
+
+def answer_limit(settings: Settings) -> int:
+    """The most bytes of an answer from an endpoint with these settings."""
+    return MAX_ANSWER_BYTES if settings.max_inline_bytes <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES
 
 
 def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
