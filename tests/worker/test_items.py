@@ -36,15 +36,13 @@ def test_each_item_has_what_it_would_be_answered_alone(fresh_worker: FreshWorker
     assert [item["id"] for item in answer["items"]] == ["first", "bad", 2, 3, 4, 5, 6, 7]
     assert {item["id"]: item["error_type"] for item in answer["items"] if "error" in item} == BAD
     assert (answer["completed"], answer["failed"], answer["status"]) == (5, 3, "completed")
-    assert (
-        len({uuid.UUID(item["job_id"]) for item in answer["items"] if "error" not in item} | {uuid.UUID(answer["job_id"])}) == 6
-    )
+    ids = [each["job_id"] for each in (answer, *answer["items"]) if "error" not in each]
+    assert len({uuid.UUID(each) for each in ids}) == len(ids) == 6
     for sent, together in zip(ITEMS, answer["items"], strict=True):
         alone = fresh_worker.ask({**SHARED, **{name: value for name, value in sent.items() if name != "id"}})
-        assert ({**together} | alone).keys() - together.keys() == set()
-        assert {name: together[name] for name in alone.keys() - OF_ONE_RUN} == {
-            name: alone[name] for name in alone.keys() - OF_ONE_RUN
-        }
+        said = {"warnings": [warning for warning in alone.get("warnings", ()) if warning not in answer["warnings"]]}
+        same = alone.keys() - OF_ONE_RUN
+        assert {name: together[name] for name in same} == {name: (alone | said)[name] for name in same}
         if "error" not in alone:
             assert sound(together).data == sound(alone).data
 
@@ -141,7 +139,7 @@ def test_openais_voices_are_stored_ones_or_the_default(fresh_worker: FreshWorker
     route, sent = "/v1/audio/speech", {"model": "tts-1", "input": "Hello.", "voice": "alloy", "nfe_step": 1, "seed": 1}
     answer = fresh_worker.ask({}, openai_route=route, openai_input=sent)
     assert (answer["output_format"], answer["reference"]["voice"]) == ("mp3", "built-in")
-    assert [warning.partition(":")[0] for warning in answer["warnings"]] == [
+    assert [warning.partition(":")[0] for warning in answer["warnings"]][:2] == [
         "model has no effect",
         "No voice is stored as alloy",
     ]
