@@ -43,7 +43,10 @@ class ItemsRequest:
 def checked_items(
     raw: Mapping[Any, Any], check_shared: Check, check: Check, settings: Settings
 ) -> ItemsRequest | list[Problem]:
-    """``raw`` with its ``items``, of which each is checked for itself; or all that is wrong with the job as a whole."""
+    """``raw`` with its ``items``, of which each is checked for itself; or all that is wrong with the job as a whole.
+
+    ``check_shared`` checks the fields that the items share, ``check`` those of one.
+    """
     sent, shared = raw[FIELD], {name: value for name, value in raw.items() if name != FIELD}
     if problem := _wrong_as_a_list(sent, shared, settings):
         return [problem]

@@ -280,8 +280,10 @@ def _request(raw: object, settings: Settings) -> Request | ItemsRequest | list[P
         raw["endpoint"] = endpoint
     if endpoint != "tts":
         return checked(_MODELS[endpoint], raw, settings, endpoint, others)
-    whole = partial(_speech, settings=settings, others=others, also=(ITEMS_FIELD,))
-    return checked_items(raw, whole, partial(whole, also=()), settings) if ITEMS_FIELD in raw else whole(raw)
+    speech = partial(_speech, settings=settings, others=others)
+    if ITEMS_FIELD in raw:
+        return checked_items(raw, partial(speech, also=(ITEMS_FIELD,)), partial(speech, also=()), settings)
+    return speech(raw, also=() if "text" in raw else (ITEMS_FIELD,))
 
 
 def _speech(
