@@ -156,19 +156,23 @@ def _ready(parts: Sequence[_Part], model: LoadedModel, job: Job, resources: Reso
         if part.answer is None:
             with part.alone(resources):
                 ready.append(_Ready(part, prepare(part.request, part.cast, model, part.job, resources)))
-    size = _room(ready, job.settings)
-    fit = sum(each.file_bytes for each in ready) <= size
+    room, total = replace(job.settings, max_inline_bytes=_room(ready, job.settings)), 0.0
     for each in ready:
-        each.weight = each.file_bytes if fit else each.seconds
-    room, minutes = _Room(size, ready), job.settings.max_audio_minutes
-    for each in ready:
-        limits = replace(room.of(each, job.settings), max_audio_minutes=max(0.0, minutes))
         with each.part.alone(resources):
             try:
-                each.output_format = format_that_fits(each.seconds, each.part.request, replace(each.part.job, settings=limits))
+                format_that_fits(total + each.seconds, each.part.request, replace(job, settings=room, warnings=[]))
             except InputError as error:
                 raise error.advise(_SHARED) from None
-            minutes -= each.seconds / 60
+            total += each.seconds
+    ready = [each for each in ready if each.part.answer is None]
+    fit = sum(each.file_bytes for each in ready) <= room.max_inline_bytes
+    for each in ready:
+        each.weight = each.file_bytes if fit else each.seconds
+    shares = _Room(room.max_inline_bytes, ready)
+    for each in ready:
+        with each.part.alone(resources):
+            limited = replace(each.part.job, settings=shares.of(each, job.settings))
+            each.output_format = format_that_fits(each.seconds, each.part.request, limited)
     return [each for each in ready if each.part.answer is None]
 
 

@@ -100,6 +100,9 @@ def test_items_share_the_room_of_the_answer(fresh_worker: FreshWorker) -> None:
     assert all(sound(item).duration == pytest.approx(item["duration"], abs=0.05) for item in answer["items"])
     few = fresh_worker.ask({**SHARED, "items": words[:1]})
     assert few["items"][0]["output_format"] == "wav"
+    many = fresh_worker.ask({**SHARED, "items": words * 12})
+    assert (many["completed"] > 40, many["failed"] > 10) == (True, True)
+    assert "All items of a job count together." in many["items"][-1]["error"]
 
 
 def test_all_items_together_stay_within_the_minutes_allowed(fresh_worker: FreshWorker) -> None:
