@@ -25,7 +25,6 @@ import asyncio
 import hashlib
 import json
 import threading
-import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
@@ -33,17 +32,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from f5_worker import log, sdk, streams
 from f5_worker.delivery import workspace
-from f5_worker.errors import JobStopped, WorkerError
-from f5_worker.job.answer import MAX_ANSWER_BYTES, MAX_SYNC_ANSWER_BYTES, for_result, for_stream, valid_answer
+from f5_worker.errors import JobStopped, WorkerError, place_of, unexpected
+from f5_worker.job.answer import answer_limit, for_result, for_stream, valid_answer
 from f5_worker.job.context import Job, Stop
 from f5_worker.loop import StreamHandler, each_in_thread, in_thread, serve
 from f5_worker.network import stopping
 from f5_worker.resources import Resources
 from f5_worker.runtime import memory
-from f5_worker.settings import Settings
 
 if TYPE_CHECKING:
     from f5_worker.cli.arguments import CommandLine
+    from f5_worker.job.items import ItemsRequest
     from f5_worker.job.request import (
         DeleteVoiceRequest,
         DownloadRequest,
@@ -137,6 +136,13 @@ def tts(request: "TtsRequest", job: Job) -> Parts:
     yield from tts(request, job, resources)
 
 
+def items(request: "ItemsRequest", job: Job) -> Parts:
+    """Speech of several texts: a ``tts`` job with ``items``."""
+    from f5_worker.endpoints.items import speak_items
+
+    yield speak_items(request, job, resources)
+
+
 def upload(request: "UploadRequest", job: Job) -> Parts:
     """Check a clip and store it as a voice."""
     from f5_worker.endpoints.voices import upload
@@ -173,7 +179,7 @@ def health(request: "HealthRequest", job: Job) -> Parts:
 
 
 ENDPOINTS: Mapping[str, Callable[[Any, Job], Parts]] = {
-    endpoint.__name__: endpoint for endpoint in (tts, upload, list_voices, delete_voice, download, health)
+    endpoint.__name__: endpoint for endpoint in (tts, items, upload, list_voices, delete_voice, download, health)
 }
 
 
@@ -184,7 +190,7 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
     """The SDK's handler: the work goes on in a thread, so that polling and stop signals go on too."""
     stop = Stop()
     try:
-        answer = valid_answer(await in_thread(_last_part, job, stop), _answer_limit())
+        answer = valid_answer(await in_thread(_last_part, job, stop), answer_limit(resources.settings))
     except asyncio.CancelledError:
         stop.set()
         resources.jobs["stopped"] += 1
@@ -200,16 +206,11 @@ async def stream_handler(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], 
     try:
         async with aclosing(each_in_thread(_parts, job, stop)) as parts:
             async for part in parts:
-                answer = valid_answer(part, _answer_limit())
+                answer = valid_answer(part, answer_limit(resources.settings))
                 yield answer
     finally:
         stop.set()
         resources.jobs["failed" if "error" in answer else "stopped" if "part" in answer else "completed"] += 1
-
-
-def _answer_limit() -> int:
-    inline = resources.settings.max_inline_bytes
-    return MAX_ANSWER_BYTES if inline <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES
 
 
 _LONG_SPEECH = 60.0  # seconds
@@ -239,24 +240,22 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
     except ImportError as error:
         failure = resources.package_missing(error)
     except Exception as error:  # noqa: BLE001 - the SDK posts a traceback for what escapes, and users must get an answer
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        log.error(f"Unexpected {type(error).__name__} in {Path(place.filename).name}:{place.lineno} ({place.name})")
-        failure = WorkerError(
-            f"The worker failed unexpectedly ({type(error).__name__}); send the job again, and report it with the worker's log."
-        )
+        log.error(f"Unexpected {type(error).__name__} in {place_of(error)}")
+        failure = unexpected(error)
     log.error(f"{type(failure).__name__}: {failure.message}")
     yield failure.answer()
 
 
 def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
-    from f5_worker.job.request import parse_job
+    from f5_worker.job.request import INPUTS, parse_job
 
     parsed = parse_job(raw, resources.settings)
     if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
-    job_id, digest = raw.get("id"), hashlib.sha256(json.dumps(raw.get("input"), sort_keys=True).encode()).hexdigest()
+    job_id, sent = raw.get("id"), {name: raw.get(name) for name in INPUTS}
+    digest = hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
     known_id = job_id if isinstance(job_id, str) else None
-    job = Job(resources.settings, parsed.s3, stop, known_id, digest, [*parsed.warnings])
+    job = Job(resources.settings, parsed.s3, stop, known_id, digest, [*parsed.warnings], other_voices=parsed.other_voices)
     yield from ENDPOINTS[parsed.request.endpoint](parsed.request, job)
 
 
@@ -277,7 +276,7 @@ def main(command: "CommandLine" = None) -> None:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     try:
-        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, _answer_limit()))
+        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, answer_limit(resources.settings)))
         serve(streamed if resources.settings.streaming else handler, restart=resources.settings.on_runpod)
     finally:
         if resources.standing_in and (model := resources.stand_in.value) is not None:

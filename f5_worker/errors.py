@@ -34,6 +34,7 @@
 and what to do; they hold no path of the machine, credential, or signed URL.
 """
 
+import traceback
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -200,6 +201,18 @@ class AnswerTooLargeError(DeliveryError):
 
 class JobStopped(Exception):  # noqa: N818 - nobody failed
     """The caller stopped this job; its work ends at the next ODE step or chunk."""
+
+
+def unexpected(error: Exception) -> WorkerError:
+    """What the caller is told of an error that nobody foresaw."""
+    kind = type(error).__name__
+    return WorkerError(f"The worker failed unexpectedly ({kind}); send the job again, and report it with the worker's log.")
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, for the log."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{place.filename.rpartition('/')[2]}:{place.lineno} ({place.name})"
 
 
 def within(part: str, field: str | None, sentence: str) -> str:

@@ -38,6 +38,7 @@ class Settings:
     default_voice: str | None = None
     output_dir: Path = Path("output")
     max_text_chars: int = 20_000
+    max_items: int = 100
     max_reference_bytes: int = 20 * 1024 * 1024
     max_inline_bytes: int = 7_000_000
     max_audio_minutes: float = 60.0
@@ -142,6 +143,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         default_voice=read.voice("DEFAULT_VOICE"),
         output_dir=Path(read.text("OUTPUT_DIR") or default.output_dir),
         max_text_chars=read.number("MAX_TEXT_CHARS", int, 1, 1_000_000, default.max_text_chars),
+        max_items=read.number("MAX_ITEMS", int, 1, 1_000, default.max_items),
         max_reference_bytes=read.number("MAX_REFERENCE_BYTES", int, 1_000, 1_000_000_000, default.max_reference_bytes),
         max_inline_bytes=read.number("MAX_INLINE_BYTES", int, 0, 14_000_000, default.max_inline_bytes),
         max_audio_minutes=read.number("MAX_AUDIO_MINUTES", float, 0.1, 600, default.max_audio_minutes),

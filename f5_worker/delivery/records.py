@@ -8,7 +8,7 @@ import json
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -68,7 +68,7 @@ class Records:
             self._answers[key] = data
             while sum(map(len, self._answers.values())) > self._kept_bytes:
                 self._answers.popitem(last=False)
-        if job.s3 is not None and "audio_url" in answer:
+        if job.s3 is not None and any(_stored_in(answer)):
             record = json.dumps({"digest": job.digest, "answer": answer}).encode()
             try:
                 s3_utils.put_bytes(job.s3, _record_key(key[0]), record, "application/json")
@@ -107,6 +107,12 @@ def _read(s3: S3Config, result: str, digest: str) -> dict[str, Any] | None:
 
 
 def _signed_anew(answer: dict[str, Any], s3: S3Config | None) -> dict[str, Any]:
-    if s3 is not None and "audio_url" in answer:
-        answer["audio_url"] = sign_result(s3, "audio", answer["job_id"], answer["output_format"])
+    if s3 is not None:
+        for part in _stored_in(answer):
+            part["audio_url"] = sign_result(s3, "audio", part["job_id"], part["output_format"])
     return answer
+
+
+def _stored_in(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The answer, and those to its items, whose result lies in S3."""
+    return (part for part in (answer, *answer.get("items", ())) if "audio_url" in part)

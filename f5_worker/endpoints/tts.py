@@ -3,10 +3,11 @@
 import secrets
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from f5_worker import log
@@ -39,6 +40,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What will be spoken, how, by which model, in which voices."""
+
+    model: LoadedModel
+    references: Mapping[str, Reference]
+    options: SpeechOptions
+    plan: Sequence[ChunkPlan]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Spoken:
     """Speech, the seed it was made with, the model and the references that were really used, and the file's form."""
 
@@ -48,6 +59,12 @@ class Spoken:
     references: Mapping[str, Reference]
     output_format: str
     result_rate: int
+
+    @classmethod
+    def of(cls, speech: Speech, prepared: Prepared, request: TtsRequest, output_format: str) -> "Spoken":
+        """The speech of a prepared, for a file in that format."""
+        result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
+        return cls(speech, prepared.options.seed, prepared.model, prepared.references, output_format, result_rate)
 
     def rate_of(self, form: str) -> int:
         """The sample rate in Hz of a file in the format that it was delivered in."""
@@ -65,28 +82,46 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         log.info("This job was made before: it is answered from what was made")
         yield answer
         return
-    with job_folders() as folders, _word_timer(request, job, resources) as timer:
+    with job_folders() as folders, word_timer(request, job, resources) as timer:
         stream = _stream(request, job)
         spoken = yield from speak_in_parts(request, cast, job, resources, timer, stream)
-        result = spoken.speech if stream is None else stream.result(spoken.speech, spoken.result_rate)
-        path = write(result, spoken.output_format, spoken.result_rate, folders, job)
-        with job.stages("upload"):
-            delivered = deliver(
-                path,
-                "audio",
-                spoken.output_format,
-                job_id=result_id,
-                settings=job.settings,
-                s3=job.s3,
-                smaller=partial(shrink, spoken.speech.samples, spoken.speech.sample_rate, folder=path.parent),
-            )
-        inline = delivered.size if delivered.way == "base64" else 0
-        timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
-    about = _about_speech(request, spoken, job)
+        written = spoken.speech if stream is None else stream.result(spoken.speech, spoken.result_rate)
+        answer = hand_over(request, spoken, job, result_id, folders, timer, written)
     if spoken.model.stands_in_for:
         log.warn(str(spoken.model.warning))  # last, where it is seen
-    answer = {
-        **about,
+    resources.records.keep(job, answer)
+    yield answer
+
+
+def hand_over(
+    request: TtsRequest,
+    spoken: Spoken,
+    job: Job,
+    result_id: str,
+    folders: Sequence[Path],
+    timer: "WordTimer | None",
+    written: Speech | None = None,
+) -> dict[str, Any]:
+    """Write the file, deliver it under its id, and answer. ``written`` is the speech in the file, where it is another.
+
+    Raises:
+        DeliveryError: no way is left.
+    """
+    path = write(written or spoken.speech, spoken.output_format, spoken.result_rate, folders, job)
+    with job.stages("upload"):
+        delivered = deliver(
+            path,
+            "audio",
+            spoken.output_format,
+            job_id=result_id,
+            settings=job.settings,
+            s3=job.s3,
+            smaller=partial(shrink, spoken.speech.samples, spoken.speech.sample_rate, folder=path.parent),
+        )
+    inline = delivered.size if delivered.way == "base64" else 0
+    timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
+    return {
+        **_about_speech(request, spoken, job),
         **delivered.answer(),
         **timed,
         "output_format": delivered.format,
@@ -95,11 +130,9 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         "job_id": result_id,
         "warnings": [*warnings_of(spoken.references), *job.warnings, *delivered.warnings],
     }
-    resources.records.keep(job, answer)
-    yield answer
 
 
-def _word_timer(request: TtsRequest, job: Job, resources: Resources) -> "AbstractContextManager[WordTimer | None]":
+def word_timer(request: TtsRequest, job: Job, resources: Resources) -> "AbstractContextManager[WordTimer | None]":
     """Who times the words, or nobody: then nothing of it is imported."""
     if not (request.return_word_timings or request.verify):
         return nullcontext()
@@ -145,6 +178,33 @@ def speak_in_parts(
         model = resources.speaker()
     if model.warning:
         job.warnings.append(model.warning)
+    streamed = stream is not None
+    prepared = prepare(request, cast, model, job, resources, streamed=streamed)
+    options, plan = prepared.options, prepared.plan
+    output_format = format_that_fits(planned_seconds(plan), request, job)
+    with job.stages("synthesis"), speaking(model, plan, options, job, resources, streamed=streamed) as speak_plan:
+        waves = speak_plan(plan)
+        if timer is not None:
+            waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
+        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream)
+    return Spoken.of(speech, prepared, request, output_format)
+
+
+def prepare(
+    request: TtsRequest,
+    cast: Mapping[str, Reference],
+    model: LoadedModel,
+    job: Job,
+    resources: Resources,
+    *,
+    streamed: bool = False,
+) -> Prepared:
+    """See that the model can read the text, transcribe references if need be, and plan.
+
+    Raises:
+        InputError: the model cannot read it, or the fields do not suit the reference.
+        JobStopped: when the caller has stopped the job.
+    """
     if model.stands_in_for:
         cast = _in_the_demos_voice(cast, job, resources)
     lines, warnings = read_text(request, model.vocabulary)
@@ -154,23 +214,28 @@ def speak_in_parts(
     with job.stages("reference"):
         references = {name: _readable(name, cast[name], model.vocabulary, job, resources) for name in cast if name in speakers}
         options = SpeechOptions.of(request, secrets.randbelow(2**31) if request.seed is None else request.seed)
-        plan = plan_chunks(passages(lines, references, request), options, streamed=stream is not None)
-        output_format = format_that_fits(planned_seconds(plan), request, job)
-    with job.stages("synthesis"), track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
+        plan = plan_chunks(passages(lines, references, request), options, streamed=streamed)
+        return Prepared(model, references, options, plan)
+
+
+@contextmanager
+def speaking(
+    model: LoadedModel,
+    plan: Sequence[ChunkPlan],
+    options: SpeechOptions,
+    job: Job,
+    resources: Resources,
+    *,
+    streamed: bool = False,
+) -> "Iterator[Callable[[Sequence[ChunkPlan]], Iterator[Samples]]]":
+    """Within the block ``plan`` is shown being spoken; gives what speaks it, or any chunk of it again."""
+    with track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
 
         def step() -> None:
             job.stop.check()
             advance(1 / (options.nfe_step + 1))
 
-        def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
-            return resources.scheduler.stream(synthesise(model, plan, options, step, streamed=stream is not None), job.stop)
-
-        waves = speak_plan(plan)
-        if timer is not None:
-            waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
-        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream)
-    result_rate = request.result_rate if output_format == request.output_format else FORMATS[output_format].sample_rate
-    return Spoken(speech, options.seed, model, references, output_format, result_rate)
+        yield lambda chunks: resources.scheduler.stream(synthesise(model, chunks, options, step, streamed=streamed), job.stop)
 
 
 def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":

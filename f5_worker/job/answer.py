@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from f5_worker.errors import AnswerTooLargeError
+from f5_worker.settings import Settings
 
 MAX_ANSWER_BYTES = 9_500_000
 """RunPod takes 10 MB for ``/run``, the SDK's own wrapping included."""
@@ -44,6 +45,11 @@ def _without_audio(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def _size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def answer_limit(settings: Settings) -> int:
+    """The most bytes of an answer from an endpoint with these settings."""
+    return MAX_ANSWER_BYTES if settings.max_inline_bytes <= Settings().max_inline_bytes else MAX_SYNC_ANSWER_BYTES
 
 
 def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> dict[str, Any]:

@@ -34,11 +34,15 @@ def checked(
     whole: str,
     others: Mapping[str, Collection[str]] = MappingProxyType({}),
     prefix: str = "",
+    also: Collection[str] = (),
 ) -> M | list[Problem]:
-    """``raw`` as ``model``, or all that is wrong with it; for the rest see ``unknown_fields``."""
+    """``raw`` as ``model``, or all that is wrong with it; for the rest see ``unknown_fields``.
+
+    ``also`` are fields that take the place of others, and are checked elsewhere.
+    """
     fields = model.model_fields
     known = {name: value for name, value in raw.items() if name in fields}
-    problems = unknown_fields(raw, fields, whole, others, prefix)
+    problems = unknown_fields(raw, (*fields, *also), whole, others, prefix)
     try:
         checked = model.model_validate(known, context=settings)
     except ValidationError as error:

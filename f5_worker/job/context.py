@@ -57,7 +57,8 @@ class Stop:
 class Job:
     """``s3`` is the job's own configuration where it sent one, else the endpoint's. ``warnings`` reach the answer.
 
-    ``id`` is the platform's, ``digest`` the SHA-256 of its input: a job that is handed out again has both.
+    ``id`` is the platform's, ``digest`` the SHA-256 of its input: a job that is handed out again has both. For ``other_voices``
+    the default voice speaks where no voice of that name is stored.
     """
 
     settings: Settings
@@ -67,6 +68,7 @@ class Job:
     digest: str = ""
     warnings: list[str] = field(default_factory=list)
     stages: Stages = field(default_factory=Stages)
+    other_voices: frozenset[str] = frozenset()
 
     def storage(self) -> S3Config:
         """The S3 configuration, for endpoints that cannot do without.

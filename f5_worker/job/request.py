@@ -4,11 +4,14 @@ Accepted shapes, in ``job["input"]``::
 
     {"text": "..."}                                                speech; "endpoint" absent means "tts"
     {"endpoint": "tts", "text": "...", "local_voice": "anna.wav"}  a stored voice, or an http(s) URL
+    {"items": [{"id": "a", "text": "..."}, ...]}                   several texts, each with fields of its own (``items.py``)
     {"endpoint": "upload", "voice_name": "anna.wav", "voice_file_url": "https://..."}
     {"endpoint": "list_voices"}
     {"endpoint": "delete_voice", "voice_name": "anna.wav"}
     {"endpoint": "download", "job_id": "<an id>", "type": "audio"}
     {"endpoint": "health"}                                         "status" is its old name
+
+or OpenAI's ``openai_route`` and ``openai_input``, in it or beside it (``openai.py``).
 
 Beside it, with any endpoint, ``job["s3Config"]`` may bring a bucket of the job's own (``S3ConfigInput``). The rest of the job
 is for others to read.
@@ -29,13 +32,15 @@ All that is wrong under 3 and 4, and in ``s3Config``, is reported at once: the f
 a URL) is never quoted.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
 from f5_worker.formats import ANY_RATE, CONTENT_TYPES, FORMATS, OutputFormat, ResultFormat, ResultKind
+from f5_worker.job.bucket import checked_bucket
 from f5_worker.job.checked import Checked, checked
 from f5_worker.job.fields import (
     MAX_REF_TEXT_CHARS,
@@ -44,13 +49,10 @@ from f5_worker.job.fields import (
     AnyFormat,
     AnyTimingMethod,
     Base64,
-    BucketName,
-    Credential,
     JobId,
     NameOrUrl,
     NewName,
     Seed,
-    ServiceUrl,
     SpokenText,
     StoredName,
     TimingFormats,
@@ -59,13 +61,18 @@ from f5_worker.job.fields import (
     WordOrBool,
 )
 from f5_worker.job.forms import present
+from f5_worker.job.items import FIELD as ITEMS_FIELD
+from f5_worker.job.items import ItemsRequest, checked_items
+from f5_worker.job.openai import FIELDS_MEANT, OPENAI_FIELDS, openai_job
 from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error
 from f5_worker.job.voices import VOICES_ALLOWED, VoiceInput, checked_script, checked_voices
-from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, at_service
+from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from f5_worker.text.reading import Reading
 from f5_worker.text.tags import Script, read_script, without_markup
 
+INPUTS = ("input", *OPENAI_FIELDS)
+"""What says in a job what to do."""
 _OLD_ENDPOINTS = {"status": "health"}
 
 
@@ -217,40 +224,17 @@ Request: TypeAlias = TtsRequest | UploadRequest | ListVoicesRequest | DeleteVoic
 _MODELS: Mapping[str, type[Request]] = {model.model_fields["endpoint"].default: model for model in get_args(Request)}
 
 
-class S3ConfigInput(Checked):
-    """A job's own bucket: its top-level ``s3Config``, with the names of RunPod's documents."""
-
-    accessId: Credential = Field(repr=False, description="the id of an access key, as text")  # noqa: N815
-    accessSecret: Credential = Field(repr=False, description="the secret of that access key, as text")  # noqa: N815
-    bucketName: BucketName = Field(description=BUCKET_NAME_ALLOWED)  # noqa: N815
-    endpointUrl: ServiceUrl = Field(  # noqa: N815
-        None, repr=False, description="the URL of an S3 service, like https://s3.example.com, or leave it out for AWS"
-    )
-
-    def over(self, base: S3Config | None) -> S3Config:
-        """This bucket, with the prefix, path style, expiry and timeout of ``base``, and its region at the same service."""
-        base = base or S3Config(bucket=self.bucketName)
-        endpoint, path_style = at_service(self.endpointUrl, self.bucketName, base.path_style)
-        return replace(
-            base,
-            bucket=self.bucketName,
-            access_key_id=self.accessId,
-            secret_access_key=self.accessSecret,
-            session_token=None,
-            region=base.region if endpoint == base.endpoint_url else None,
-            endpoint_url=endpoint,
-            path_style=path_style,
-            guarded=endpoint is not None and endpoint != base.endpoint_url,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class ParsedJob:
-    """A checked job. ``s3`` is its own configuration where it sent one, else the endpoint's; the answer has the warnings."""
+    """A checked job. ``s3`` is its own configuration where it sent one, else the endpoint's; the answer has the warnings.
 
-    request: Request
+    For ``other_voices`` the default voice speaks where no voice of that name is stored.
+    """
+
+    request: Request | ItemsRequest
     s3: S3Config | None
     warnings: tuple[str, ...] = ()
+    other_voices: frozenset[str] = frozenset()
 
 
 def parse_job(job: Mapping[str, Any], settings: Settings) -> ParsedJob:
@@ -261,11 +245,13 @@ def parse_job(job: Mapping[str, Any], settings: Settings) -> ParsedJob:
             them, as sentences) and, for a near miss, ``did_you_mean`` in its details.
     """
     sent = job if isinstance(job, Mapping) else {}
-    raw, warnings = _with_text(sent.get("input"))
-    request, s3 = _request(raw, settings), _s3(sent.get(S3_FIELD), settings)
+    meant = openai_job(sent)
+    raw, warnings = (meant.input, meant.warnings) if meant else _with_text(sent.get("input"))
+    request, s3 = _request(raw, settings), checked_bucket(sent.get(S3_FIELD), settings)
     if isinstance(request, list) or isinstance(s3, list):
-        raise input_error([problem for part in (request, s3) if isinstance(part, list) for problem in part])
-    return ParsedJob(request, s3, warnings)
+        error = input_error([problem for part in (request, s3) if isinstance(part, list) for problem in part])
+        raise error.advise(FIELDS_MEANT) if meant and isinstance(request, list) else error
+    return ParsedJob(request, s3, warnings, meant.voices if meant else frozenset())
 
 
 def _with_text(raw: object) -> tuple[object, tuple[str, ...]]:
@@ -277,7 +263,7 @@ def _with_text(raw: object) -> tuple[object, tuple[str, ...]]:
     return {"text": given.pop("prompt"), **given}, ("prompt was taken as text; send what is to be spoken as text.",)
 
 
-def _request(raw: object, settings: Settings) -> Request | list[Problem]:
+def _request(raw: object, settings: Settings) -> Request | ItemsRequest | list[Problem]:
     if not isinstance(raw, Mapping):
         allowed = 'an object, like {"text": "Hello."}'
         if raw is None:
@@ -293,22 +279,21 @@ def _request(raw: object, settings: Settings) -> Request | list[Problem]:
     others = {name: model.model_fields for name, model in _MODELS.items()}
     if "endpoint" in raw:
         raw["endpoint"] = endpoint
-    problems: list[Problem] = []
-    if endpoint == "tts" and isinstance(sent_voices := raw.get("voices"), Mapping):
-        raw["voices"] = checked_voices(sent_voices, settings)
+    if endpoint != "tts":
+        return checked(_MODELS[endpoint], raw, settings, endpoint, others)
+    speech = partial(_speech, settings=settings, others=others)
+    if ITEMS_FIELD in raw:
+        return checked_items(raw, partial(speech, also=(ITEMS_FIELD,)), partial(speech, also=()), settings)
+    return speech(raw, also=() if "text" in raw else (ITEMS_FIELD,))
+
+
+def _speech(
+    raw: Mapping[Any, Any], settings: Settings, others: Mapping[str, Collection[str]], also: Collection[str]
+) -> TtsRequest | list[Problem]:
+    raw, problems = dict(raw), list[Problem]()
+    if isinstance(sent := raw.get("voices"), Mapping):
+        raw["voices"] = checked_voices(sent, settings)
         if isinstance(raw["voices"], list):
             problems = raw.pop("voices")
-    request = checked(_MODELS[endpoint], raw, settings, endpoint, others)
+    request = checked(TtsRequest, raw, settings, "tts", others, also=also)
     return problems + (request if isinstance(request, list) else []) or request
-
-
-def _s3(raw: object, settings: Settings) -> S3Config | list[Problem] | None:
-    if raw is None or (isinstance(raw, Mapping) and raw and not present(raw)):
-        return settings.s3
-    if not isinstance(raw, Mapping):
-        return [Problem.of_value(S3_FIELD, "is not an object", raw, f"one with {', '.join(S3ConfigInput.model_fields)}")]
-    values = {name: value.strip() if isinstance(value, str) else value for name, value in raw.items()}
-    absent = [name for name in S3ConfigInput.model_fields if values.get(name) in (None, "")]
-    given = {name: value for name, value in values.items() if name not in absent}
-    own = checked(S3ConfigInput, given, settings, S3_FIELD, prefix=f"{S3_FIELD}.")
-    return own if isinstance(own, list) else own.over(settings.s3)

@@ -4,7 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from f5_worker.errors import InputError, ReferenceClipError, SettingsError, WorkerError
+from f5_worker.errors import (
+    InputError,
+    NotFoundError,
+    ReferenceClipError,
+    SettingsError,
+    StorageNotConfiguredError,
+    WorkerError,
+)
 from f5_worker.job.context import Job
 from f5_worker.voice.builtin import builtin_voice
 from f5_worker.voice.cache import ReferenceCache
@@ -43,12 +50,22 @@ def obtain_reference(choice: VoiceChoice, job: Job, cache: ReferenceCache) -> Re
         field = "ref_audio_base64"
         file = VoiceFile(field, decode_base64(choice.ref_audio_base64, max_bytes=limit, field=field), None, field)
     elif choice.local_voice is not None:
-        file = _named_voice(choice.local_voice, job, "local_voice")
-    elif job.settings.default_voice is not None:
-        return _default_reference(job.settings.default_voice, choice.ref_text, job, cache)
+        try:
+            file = _named_voice(choice.local_voice, job, "local_voice")
+        except (NotFoundError, StorageNotConfiguredError):
+            if choice.local_voice not in job.other_voices:
+                raise
+            job.warnings.append(f"No voice is stored as {choice.local_voice}: the default voice speaks instead.")
+            return _unnamed_voice(choice, job, cache)
     else:
-        return builtin_reference(choice.ref_text, job, cache)
+        return _unnamed_voice(choice, job, cache)
     return _read(file, choice.ref_text, job, cache)
+
+
+def _unnamed_voice(choice: VoiceChoice, job: Job, cache: ReferenceCache) -> Reference:
+    if job.settings.default_voice is not None:
+        return _default_reference(job.settings.default_voice, choice.ref_text, job, cache)
+    return builtin_reference(choice.ref_text, job, cache)
 
 
 def _read(file: VoiceFile, ref_text: str | None, job: Job, cache: ReferenceCache) -> Reference:

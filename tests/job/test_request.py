@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from f5_worker.errors import InputError
+from f5_worker.job.items import ItemsRequest
 from f5_worker.job.request import (
     DownloadRequest,
     Request,
@@ -64,7 +65,9 @@ TTS_DEFAULTS: Mapping[str, Any] = {
 
 
 def parse(fields: object, settings: Settings | None = None) -> Request:
-    return parse_job({"id": "job-1", "input": fields}, settings or Settings()).request
+    request = parse_job({"id": "job-1", "input": fields}, settings or Settings()).request
+    assert not isinstance(request, ItemsRequest)
+    return request
 
 
 def refused(fields: object, settings: Settings | None = None) -> InputError:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from f5_worker.job.request import S3ConfigInput, parse_job
+from f5_worker.job.bucket import S3ConfigInput
+from f5_worker.job.request import parse_job
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from tests.job.test_request import LEAST, refused_job
