@@ -20,7 +20,7 @@ CLIP = {"ref_audio_base64": "UklGRiQAAABXQVZF"}
 S3 = {"accessId": "a", "accessSecret": "b", "bucketName": "my-bucket"}
 
 ADMITTED: list[dict[str, Any]] = [
-    *({"input": fields} for fields in EACH.values()),
+    *({"input": each} for each in EACH.values()),
     {"input": LEAST["tts"], "webhook": "https://example.com/hook", "policy": {"ttl": 60_000}},
     {"input": LEAST["tts"], "s3Config": S3},
     {"input": LEAST["tts"], "s3Config": {**S3, "endpointUrl": "https://s3.example.com"}},
@@ -53,8 +53,8 @@ REFUSED: list[dict[str, Any]] = [
     {"input": {"endpoint": "speak", "text": "Hello."}},
     {"input": LEAST["tts"], "s3Config": {"accessId": "a"}},
     {"input": LEAST["tts"], "s3Config": {**S3, "bucket": "d"}},
-    *({"input": {**fields, "sped": 1}} for fields in EACH.values()),
-    *({"input": {"endpoint": name}} for name, fields in LEAST.items() if fields),
+    *({"input": {**each, "sped": 1}} for each in EACH.values()),
+    *({"input": {"endpoint": name}} for name, least in LEAST.items() if least),
     *(
         {"input": {"text": "Hello.", **fields}}
         for fields in (
