@@ -111,6 +111,8 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
             }
         ],
         "count": "integer",
+        "more?": "boolean",
+        "next_start_after?": "string",
     },
     "delete_voice": {"status": "string", "name": "string"},
     "download": {

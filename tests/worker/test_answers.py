@@ -37,3 +37,29 @@ def test_answers_are_as_the_schema_says(fresh_worker: FreshWorker, s3_config: S3
         ask("download", job_id=spoken["job_id"], type=kind)
     ask("delete_voice", voice_name="bob.wav")
     check("error", fresh_worker.ask({"endpoint": "delete_voice", "voice_name": "bob.wav"}))
+
+
+def test_ten_thousand_voices_are_answered_in_pages(fresh_worker: FreshWorker) -> None:
+    folder = fresh_worker.folder / "volume" / "voices"
+    folder.mkdir(parents=True)
+    fresh_worker.restart(NETWORK_VOLUME=folder.parent)
+    names = [f"{number:05}{'x' * 150}.wav" for number in range(10_000)]
+    sidecar = {"ref_text": "é" * 900, "duration": 1.5, "audio_sha256": "", "audio_size": 1}
+    for name in names:
+        (folder / name).write_bytes(b"R")
+    for name in names[:6_000]:
+        (folder / f"{name}.json").write_text(json.dumps(sidecar, ensure_ascii=False))
+    found: list[str] = []
+    while True:
+        start = {"start_after": found[-1]} if found else {}
+        answer = check("list_voices", fresh_worker.ask({"endpoint": "list_voices", **start}))
+        assert len(json.dumps(answer, ensure_ascii=False).encode()) <= 9_000_000
+        found += [each["name"] for each in answer["voices"]]
+        if "more" not in answer:
+            break
+        assert answer["next_start_after"] == found[-1]
+    assert found == names
+    two = fresh_worker.ask({"endpoint": "list_voices", "limit": 2, "start_after": names[-4]})
+    assert ([each["name"] for each in two["voices"]], two["count"], two["more"]) == (names[-3:-1], 2, True)
+    for wrong in ({"limit": 0}, {"limit": 1_001}, {"start_after": "a/b.wav"}):
+        assert fresh_worker.ask({"endpoint": "list_voices", **wrong})["field"] in wrong
