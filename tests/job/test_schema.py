@@ -19,14 +19,19 @@ EACH = {name: {"endpoint": name, **fields} for name, fields in LEAST.items()}
 CLIP = {"ref_audio_base64": "UklGRiQAAABXQVZF"}
 S3 = {"accessId": "a", "accessSecret": "b", "bucketName": "my-bucket"}
 
+
+def speech(*each: dict[str, Any]) -> list[dict[str, Any]]:
+    """A job for speech with each of these fields."""
+    return [{"input": {"text": "Hello.", **fields}} for fields in each]
+
+
 ADMITTED: list[dict[str, Any]] = [
     *({"input": each} for each in EACH.values()),
     {"input": LEAST["tts"], "webhook": "https://example.com/hook", "policy": {"ttl": 60_000}},
     {"input": LEAST["tts"], "s3Config": S3},
     {"input": LEAST["tts"], "s3Config": {**S3, "endpointUrl": "https://s3.example.com"}},
-    *(
-        {"input": {"text": "Hello.", **fields}}
-        for fields in (
+    *speech(
+        *(
             {"local_voice": "anna.wav", "ref_text": "Hi."},
             {"local_voice": "https://example.com/a.wav"},
             CLIP,
@@ -55,9 +60,8 @@ REFUSED: list[dict[str, Any]] = [
     {"input": LEAST["tts"], "s3Config": {**S3, "bucket": "d"}},
     *({"input": {**each, "sped": 1}} for each in EACH.values()),
     *({"input": {"endpoint": name}} for name, least in LEAST.items() if least),
-    *(
-        {"input": {"text": "Hello.", **fields}}
-        for fields in (
+    *speech(
+        *(
             {"text": " \n"},
             {"text": 5},
             {"speed": 5},

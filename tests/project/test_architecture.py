@@ -42,7 +42,9 @@ def test_the_places_that_it_names_exist(page: Path) -> None:
 def test_each_command_is_one() -> None:
     """What they run is tested where it is: the files that the two generators write are current."""
     tests = "\n".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("tests/**/test_*.py"))
-    commands = [line for page in PAGES for block in _SHELL.findall(page.read_text(encoding="utf-8")) for line in block.split("\n")]
+    commands = [
+        line for page in PAGES for block in _SHELL.findall(page.read_text(encoding="utf-8")) for line in block.split("\n")
+    ]
     assert len(commands) > 5
     for command in filter(None, commands):
         program, *rest = command.split()
