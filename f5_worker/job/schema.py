@@ -113,6 +113,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "count": "integer",
         "more?": "boolean",
         "next_start_after?": "string",
+        "word_timings?": "object",
     },
     "delete_voice": {"status": "string", "name": "string"},
     "download": {
@@ -137,6 +138,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "volume": "object",
         "s3": "object",
         "voices": "object",
+        "word_timings?": "object",
         "uptime": "number",
         "jobs": "object",
     },
