@@ -11,7 +11,7 @@ from f5_worker.errors import InputError
 from f5_worker.formats import VOICE_CONTENT_TYPES
 
 MAX_NAME_CHARS = 200
-_CLEAN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+CLEAN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ALLOWED = (
     f"use letters, digits, '.', '_' and '-', no leading '.', {MAX_NAME_CHARS} characters at most, and one of the extensions "
     f"{', '.join(VOICE_CONTENT_TYPES)}"
@@ -24,7 +24,7 @@ def check_voice_name(name: str, field: str = "voice_name") -> str:
     Raises:
         InputError: it has other characters than allowed, no audio extension, or is too long.
     """
-    if not _CLEAN_NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS or voice_extension(name) is None:
+    if not CLEAN_NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS or voice_extension(name) is None:
         raise InputError(f"{field}={name[:100]!r} is not a voice name; {_ALLOWED}.", field=field)
     return name
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from f5_worker.endpoints.health import word_timing_facts
+from f5_worker.job.answer import MAX_ANSWER_BYTES
 from f5_worker.job.context import Job
 from f5_worker.job.request import DeleteVoiceRequest, ListVoicesRequest, UploadRequest
 from f5_worker.voice import store
@@ -10,6 +11,8 @@ from f5_worker.voice.clip import MAX_UPLOAD_SECONDS, check_reference
 from f5_worker.voice.download import decode_base64, fetch_url
 from f5_worker.voice.reference import VoiceFile
 from f5_worker.voice.shelves import open_shelf
+
+_MAX_LISTING_BYTES = MAX_ANSWER_BYTES - 500_000
 
 
 def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
@@ -36,10 +39,16 @@ def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
     }
 
 
-def list_voices(_request: ListVoicesRequest, job: Job) -> dict[str, Any]:
-    """All stored voices."""
-    voices = [voice.answer() for voice in store.list_voices(open_shelf(job))]
-    return {"status": "success", "voices": voices, "count": len(voices), "word_timings": word_timing_facts(job.settings)}
+def list_voices(request: ListVoicesRequest, job: Job) -> dict[str, Any]:
+    """The stored voices, as many as are asked for and fit into an answer, and from where to go on."""
+    page, more = store.list_page(open_shelf(job), request.start_after, request.limit, _MAX_LISTING_BYTES)
+    answer: dict[str, Any] = {
+        "status": "success",
+        "voices": [voice.answer() for voice in page],
+        "count": len(page),
+        "word_timings": word_timing_facts(job.settings),
+    }
+    return {**answer, "more": True, "next_start_after": page[-1].name} if more else answer
 
 
 def delete_voice(request: DeleteVoiceRequest, job: Job) -> dict[str, Any]:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from f5_worker.errors import InputError
 from f5_worker.formats import CONTENT_TYPES, FORMAT_ALIASES
 from f5_worker.job.hints import CLIPS, looks_like_base64, looks_like_url
 from f5_worker.job.problems import field_error, value_error
-from f5_worker.names import check_voice_name, wrong_with
+from f5_worker.names import CLEAN_NAME, MAX_NAME_CHARS, check_voice_name, wrong_with
 from f5_worker.s3_config import is_bucket_name
 from f5_worker.settings import Settings
 from f5_worker.text.clean import clean_text, in_one_line, is_speakable
@@ -168,14 +168,26 @@ def _service_url(value: str | None) -> str | None:
     return url
 
 
-SpokenText: TypeAlias = Annotated[str, AfterValidator(_text)]
-Transcript: TypeAlias = Annotated[str | None, AfterValidator(_ref_text)]
-Url: TypeAlias = Annotated[str | None, AfterValidator(_url)]
+_ONE_TIMING_FORMAT = {"type": "string", "enum": [*TIMING_FORMATS]}
+_WEB = {"type": "string", "pattern": "^https?://[^/\\s]+"}
+_DATA = {"type": "string", "pattern": r"^\s*(data:[^,]+;base64,)?[A-Za-z0-9+/_-][A-Za-z0-9+/_=\s-]*$"}
+
+SpokenText: TypeAlias = Annotated[str, AfterValidator(_text), WithJsonSchema({"type": "string", "pattern": "\\S"})]
+Transcript: TypeAlias = Annotated[
+    str | None, AfterValidator(_ref_text), WithJsonSchema({"type": "string", "maxLength": MAX_REF_TEXT_CHARS})
+]
+Url: TypeAlias = Annotated[str | None, AfterValidator(_url), WithJsonSchema({**_WEB, "maxLength": MAX_URL_CHARS})]
 NameOrUrl: TypeAlias = Annotated[str | None, AfterValidator(_local_voice)]
 StoredName: TypeAlias = Annotated[str, AfterValidator(_stored_name)]
-NewName: TypeAlias = Annotated[str, AfterValidator(_new_name)]
-Base64: TypeAlias = Annotated[str | None, AfterValidator(_base64)]
-JobId: TypeAlias = Annotated[str, AfterValidator(_job_id)]
+NewName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_new_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{CLEAN_NAME.pattern}$", "maxLength": MAX_NAME_CHARS}),
+]
+Base64: TypeAlias = Annotated[str | None, AfterValidator(_base64), WithJsonSchema(_DATA)]
+JobId: TypeAlias = Annotated[
+    str, AfterValidator(_job_id), WithJsonSchema({"type": "string", "pattern": f"^{_JOB_ID.pattern}$"})
+]
 Seed: TypeAlias = Annotated[
     int | None,
     Field(ge=-1, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}, or -1 for a random one"),
@@ -184,7 +196,7 @@ Seed: TypeAlias = Annotated[
 """``None`` is random."""
 Credential: TypeAlias = Annotated[str, AfterValidator(_valid_unicode)]
 BucketName: TypeAlias = Annotated[str, AfterValidator(_bucket_name)]
-ServiceUrl: TypeAlias = Annotated[str | None, AfterValidator(_service_url)]
+ServiceUrl: TypeAlias = Annotated[str | None, AfterValidator(_service_url), WithJsonSchema(_WEB)]
 
 AnyCase = BeforeValidator(_lower)
 """For choices, which are not case sensitive."""
@@ -194,4 +206,8 @@ WordOrBool = BeforeValidator(_word_or_bool)
 """For choices between words and true or false."""
 AnyTimingMethod = BeforeValidator(_timing_method)
 """Also the names of earlier versions."""
-TimingFormats: TypeAlias = Annotated[str | tuple[str, ...], BeforeValidator(_timing_formats)]
+TimingFormats: TypeAlias = Annotated[
+    str | tuple[str, ...],
+    BeforeValidator(_timing_formats),
+    WithJsonSchema({"anyOf": [_ONE_TIMING_FORMAT, {"type": "array", "items": _ONE_TIMING_FORMAT, "minItems": 1}]}),
+]

@@ -182,9 +182,11 @@ class UploadRequest(Checked):
 
 
 class ListVoicesRequest(Checked):
-    """All stored voices."""
+    """The stored voices, in the order of their names: all, or ``limit`` of those behind the name ``start_after``."""
 
     endpoint: Literal["list_voices"] = "list_voices"
+    limit: int | None = Field(None, ge=1, le=1_000)
+    start_after: StoredName | None = Field(None, description="the next_start_after of the page before, a voice's name")
 
 
 class DeleteVoiceRequest(Checked):

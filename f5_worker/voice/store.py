@@ -8,6 +8,7 @@ so what the earlier system stored goes on working.
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -31,9 +32,11 @@ from f5_worker.errors import (
 from f5_worker.names import check_voice_name, is_key_part, is_stored_name, voice_extension
 from f5_worker.voice.reference import VoiceFile
 from f5_worker.voice.shelves import Shelf
+from s3_utils import ObjectInfo
 
 _MAX_SIDECAR_BYTES = 256 * 1024
 _PARALLEL_READS = 16  # of sidecars
+_SIDECARS_AT_ONCE = 1_000  # read before a page's size is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +69,41 @@ _SIDECAR = TypeAdapter(_Sidecar)
 
 
 def list_voices(shelf: Shelf) -> list[StoredVoice]:
-    """All voices, sorted by name. A sidecar that cannot be read is logged and left out.
+    """All voices, sorted by name; see ``list_page``."""
+    return list_page(shelf)[0]
+
+
+def list_page(
+    shelf: Shelf, start_after: str | None = None, limit: int | None = None, max_bytes: float = math.inf
+) -> tuple[list[StoredVoice], bool]:
+    """The first ``limit`` voices whose names come behind ``start_after``, in order, and whether there are more.
+
+    At least one, but no more than fill ``max_bytes`` of an answer. A sidecar that cannot be read is logged and left out.
 
     Raises:
         StorageError: the store cannot be listed.
     """
     objects = {info.key: info for info in shelf.files()}
-    voices = {name: info for name, info in objects.items() if is_stored_name(name)}
-    sidecars = _read_sidecars(shelf, [name for name in voices if f"{name}.json" in objects])
-    listed = []
-    for name in sorted(voices):
-        info, known = voices[name], sidecars.get(name)
-        # The clip's bytes are not at hand here; its size tells nearly every replaced clip apart.
-        if known is None or known.audio_size != info.size:
-            listed.append(StoredVoice(name, info.size, info.last_modified, None, None))
-        else:
-            listed.append(StoredVoice(name, info.size, info.last_modified, known.duration, known.ref_text))
-    return listed
+    names = sorted(name for name in objects if is_stored_name(name) and (start_after is None or name > start_after))
+    listed: list[StoredVoice] = []
+    size = 0
+    for start in range(0, len(asked := names[:limit]), _SIDECARS_AT_ONCE):
+        names_read = asked[start : start + _SIDECARS_AT_ONCE]
+        sidecars = _read_sidecars(shelf, [name for name in names_read if f"{name}.json" in objects])
+        for name in names_read:
+            voice = _stored_voice(objects[name], sidecars.get(name))
+            size += len(json.dumps(voice.answer(), ensure_ascii=False).encode("utf-8", "replace")) + len(", ")
+            if listed and size > max_bytes:
+                return listed, True
+            listed.append(voice)
+    return listed, len(listed) < len(names)
+
+
+def _stored_voice(info: ObjectInfo, known: "_Sidecar | None") -> StoredVoice:
+    # The clip's bytes are not at hand here; its size tells nearly every replaced clip apart.
+    if known is None or known.audio_size != info.size:
+        return StoredVoice(info.key, info.size, info.last_modified, None, None)
+    return StoredVoice(info.key, info.size, info.last_modified, known.duration, known.ref_text)
 
 
 def store_voice(shelf: Shelf, name: str, data: bytes, *, duration: float | None, ref_text: str | None, overwrite: bool) -> None:

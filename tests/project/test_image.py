@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from bootstrap.installers import UV_VERSION
 from f5_worker.job.request import parse_job
+from f5_worker.model.community import COMMUNITY
 from f5_worker.settings import Settings, load_settings
 from tests import REPOSITORY
 from tests.support.hub_server import hub_server
@@ -22,6 +24,8 @@ from tests.support.hub_server import hub_server
 DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()
 HUB: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "hub.json").read_text())
 HUB_TESTS: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "tests.json").read_text())
+ROOT = "https://github.com/YOU/f5-tts-worker"
+RAW = "https://raw.githubusercontent.com/YOU/f5-tts-worker/main"
 INPUTS: dict[str, dict[str, Any]] = {entry["key"]: entry["input"] for entry in HUB["config"]["env"]}
 NOT_OURS = {"HF_TOKEN", "RUNPOD_LOG_LEVEL"}
 """Variables that libraries read, and that users want to set."""
@@ -137,7 +141,8 @@ def test_the_listing_has_what_the_hub_wants() -> None:
     assert set(HUB) == {"title", "description", "type", "category", "config"}
     assert (HUB["type"], HUB["category"]) == ("serverless", "audio")
     config = HUB["config"]
-    assert set(config) == {"runsOn", "containerDiskInGb", "gpuCount", "gpuIds", "allowedCudaVersions", "presets", "env"}
+    wanted = {"runsOn", "containerDiskInGb", "gpuCount", "gpuIds", "allowedCudaVersions", "iconUrl", "presets", "env"}
+    assert set(config) == wanted
     assert (config["runsOn"], config["gpuCount"]) == ("GPU", 1)
     assert config["containerDiskInGb"] >= 20, "a build needs the downloads and the environment on it"
     assert len(INPUTS) == len(config["env"]), "a variable is there twice"
@@ -202,7 +207,34 @@ def test_the_limits_are_those_of_the_code(key: str) -> None:
 @pytest.mark.parametrize("preset", HUB["config"]["presets"], ids=lambda preset: str(preset["name"]))
 def test_presets_can_be_used(preset: dict[str, Any]) -> None:
     assert set(preset["defaults"]) <= set(INPUTS)
-    load_settings(preset["defaults"])
+    assert load_settings(preset["defaults"]).model_loading == "background"
+
+
+def test_each_language_has_a_preset() -> None:
+    models = [preset["defaults"]["F5TTS_MODEL"] for preset in HUB["config"]["presets"]]
+    assert len(models) == len(set(models))
+    assert set(models) >= {"", "demo", *COMMUNITY}
+
+
+def test_the_icon_lies_where_the_listing_says() -> None:
+    assert HUB["config"]["iconUrl"].startswith(f"{RAW}/")
+    icon = ElementTree.parse(REPOSITORY / HUB["config"]["iconUrl"].removeprefix(f"{RAW}/")).getroot()
+    assert icon.tag == "{http://www.w3.org/2000/svg}svg"
+    assert icon.attrib["viewBox"] == "0 0 128 128"
+
+
+def test_the_hubs_page_links_to_what_is_there_and_its_jobs_are_accepted() -> None:
+    page = (REPOSITORY / ".runpod" / "README.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+    ours = [link.removeprefix(f"{ROOT}/blob/main/").partition("#")[0] for link in links if link.startswith(f"{ROOT}/")]
+    assert len(ours) > 3
+    assert [path for path in ours if not (REPOSITORY / path).is_file()] == []
+    jobs = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert len(jobs) > 3
+    for job in jobs:
+        parse_job(json.loads(job), Settings())
 
 
 def test_hosts_have_the_cuda_that_torch_is_built_for() -> None:
@@ -225,6 +257,8 @@ def test_the_hubs_test_jobs_are_accepted(case: dict[str, Any]) -> None:
 
 
 def test_the_hubs_test_environment() -> None:
+    """The check hangs on no download: the demo model is in the image."""
+    assert {"key": "F5TTS_MODEL", "value": "demo"} in HUB_TESTS["config"]["env"]
     config = HUB_TESTS["config"]
     assert set(config) == {"gpuTypeId", "gpuCount", "env", "allowedCudaVersions"}
     assert {entry["key"] for entry in config["env"]} <= set(INPUTS)

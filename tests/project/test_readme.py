@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import requests
 from pydantic import BaseModel
 
 from f5_worker.job import request as job_input
@@ -143,19 +144,20 @@ RUN_BY = {
     "pip install --no-deps -r requirements.txt": "bootstrap/test_requirements.py::test_plain_pip_installs_it_as_its_head_says",
     "docker build -f Dockerfile.runpod -t YOU/f5-tts-worker .": ".github/workflows/ci.yml",
 }
-"""Every command of the README, and what runs it; the request to the local API is run below."""
+"""Every command of the README and docs/, and what runs it; the request to the local API is run below."""
 
 
 def commands() -> list[str]:
-    """The lines of the README's shell blocks, without comments."""
-    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    """The lines of all shell blocks of the README and docs/, without comments."""
+    pages = [README, *(page.read_text(encoding="utf-8") for page in REPOSITORY.glob("docs/*.md"))]
+    blocks = [block for page in pages for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)]
     return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
 def test_every_command_is_run_by_a_test_or_by_ci() -> None:
-    requests = [command for command in commands() if command.startswith("curl ")]
-    assert sorted(set(commands()) - set(requests)) == sorted(RUN_BY)
-    assert len(requests) == 1
+    curls = [command for command in commands() if command.startswith("curl ")]
+    assert sorted(set(commands()) - set(curls)) == sorted(RUN_BY)
+    assert len(curls) == 1
     for runner in RUN_BY.values():
         name, _, function = runner.partition("::")
         path = REPOSITORY / (f"tests/{name}" if function else name)
@@ -167,6 +169,19 @@ def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], 
     with ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served:
         line = command.replace("http://localhost:8000", served.url)
         result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=PATIENCE)
+        job = {"input": {"text": "Hello.", "sped": 2}, "s3Config": {"bucketName": 1}}
+        refused = requests.post(f"{served.url}/runsync", json=job, timeout=PATIENCE).json()
+        endpoints = requests.get(f"{served.url}/openapi.json", timeout=PATIENCE).json()["paths"]
     answer = json.loads(result.stdout)
     assert answer["status"] == "COMPLETED"
     assert (tmp_path / answer["output"]["audio_path"]).is_file()
+    assert refused.keys() == {"id", "status", "error"}
+    assert "sped=" in refused["error"]
+    assert "s3Config" not in refused["error"]
+    assert not [path for path in endpoints if path.startswith("/cancel")]
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *REPOSITORY.glob("docs/*.md")]:
+        links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == [], page

@@ -25,8 +25,10 @@ from f5_worker.s3_config import S3Config
 from f5_worker.voice.reference import VoiceFile
 from f5_worker.voice.shelves import BucketShelf, FolderShelf, Shelf
 from f5_worker.voice.store import (
+    StoredVoice,
     delete_voice,
     fetch_voice,
+    list_page,
     list_voices,
     store_voice,
 )
@@ -287,6 +289,25 @@ def test_the_listing_has_every_voice_and_nothing_else(shelf: Shelf) -> None:
     for voice in listed:
         told = voice.name in plain[::50]
         assert (voice.duration, voice.ref_text) == ((1.5, f"I am {voice.name}.") if told else (None, None))
+
+
+@given(limit=st.integers(1, 40), max_bytes=st.integers(1, 4_000))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_hold_every_voice_once_and_never_too_much(tmp_path: Path, limit: int, max_bytes: int) -> None:
+    shelf = FolderShelf.on_volume(tmp_path)
+    if not keys(shelf):
+        for number in range(30):
+            store(shelf, f"voice{number:02}.wav", text="é" * number)
+    pages: list[list[StoredVoice]] = []
+    more = True
+    while more:
+        page, more = list_page(shelf, pages[-1][-1].name if pages else None, limit, max_bytes)
+        assert 1 <= len(page) <= limit
+        size = len(json.dumps([voice.answer() for voice in page], ensure_ascii=False).encode())
+        assert len(page) == 1 or size <= max_bytes
+        pages.append(page)
+    assert [voice for page in pages for voice in page] == list_voices(shelf)
+    assert list_page(shelf, pages[-1][-1].name) == ([], False)
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=300))

@@ -1,0 +1,65 @@
+"""Real answers are as ``schema.json`` says, with no field that it does not name."""
+
+import json
+from typing import Any
+
+from f5_worker.job.schema import PATH
+from f5_worker.s3_config import S3Config
+from tests.support.fresh_worker import QUICK, FreshWorker, base64_of
+from tests.support.json_schema import conforms
+from tests.support.sounds import sound_file, voice
+
+ANSWERS: dict[str, dict[str, Any]] = json.loads(PATH.read_text(encoding="utf-8"))["$defs"]["answers"]
+
+
+def check(name: str, answer: dict[str, Any]) -> dict[str, Any]:
+    assert conforms(answer, ANSWERS[name], ANSWERS), (name, answer)
+    return answer
+
+
+def test_answers_are_as_the_schema_says(fresh_worker: FreshWorker, s3_config: S3Config) -> None:
+    def ask(name: str, **fields: Any) -> dict[str, Any]:
+        answer = check(name, fresh_worker.ask({"endpoint": name, **fields}))
+        assert answer.keys() <= ANSWERS[name]["properties"].keys(), name
+        return answer
+
+    clip = base64_of(sound_file(voice(3)))
+    ask("tts", **QUICK)
+    check("error", fresh_worker.ask({"text": "Hello.", "sped": 2}))
+    fresh_worker.use_s3(s3_config)
+    ask("health")
+    ask("upload", voice_name="anna.wav", voice_base64=clip, ref_text="Some call me nature.")
+    ask("upload", voice_name="bob.wav", voice_base64=clip)
+    assert ask("list_voices")["count"] == 2
+    voices = {"wolf": {"local_voice": "anna.wav"}}
+    spoken = ask("tts", **{**QUICK, "text": "Hello. [wolf] Who is 5?\n\nHello."}, voices=voices, return_word_timings=True)
+    for kind in ("audio", "timing"):
+        ask("download", job_id=spoken["job_id"], type=kind)
+    ask("delete_voice", voice_name="bob.wav")
+    check("error", fresh_worker.ask({"endpoint": "delete_voice", "voice_name": "bob.wav"}))
+
+
+def test_ten_thousand_voices_are_answered_in_pages(fresh_worker: FreshWorker) -> None:
+    folder = fresh_worker.folder / "volume" / "voices"
+    folder.mkdir(parents=True)
+    fresh_worker.restart(NETWORK_VOLUME=folder.parent)
+    names = [f"{number:05}{'x' * 150}.wav" for number in range(10_000)]
+    sidecar = {"ref_text": "é" * 900, "duration": 1.5, "audio_sha256": "", "audio_size": 1}
+    for name in names:
+        (folder / name).write_bytes(b"R")
+    for name in names[:6_000]:
+        (folder / f"{name}.json").write_text(json.dumps(sidecar, ensure_ascii=False))
+    found: list[str] = []
+    while True:
+        start = {"start_after": found[-1]} if found else {}
+        answer = check("list_voices", fresh_worker.ask({"endpoint": "list_voices", **start}))
+        assert len(json.dumps(answer, ensure_ascii=False).encode()) <= 9_000_000
+        found += [each["name"] for each in answer["voices"]]
+        if "more" not in answer:
+            break
+        assert answer["next_start_after"] == found[-1]
+    assert found == names
+    two = fresh_worker.ask({"endpoint": "list_voices", "limit": 2, "start_after": names[-4]})
+    assert ([each["name"] for each in two["voices"]], two["count"], two["more"]) == (names[-3:-1], 2, True)
+    for wrong in ({"limit": 0}, {"limit": 1_001}, {"start_after": "a/b.wav"}):
+        assert fresh_worker.ask({"endpoint": "list_voices", **wrong})["field"] in wrong
