@@ -12,8 +12,9 @@ from typing import Any, TypeAlias, get_args
 from pydantic import BaseModel
 
 from f5_worker.formats import CONTENT_TYPES, FORMATS
+from f5_worker.job.bucket import S3ConfigInput
 from f5_worker.job.problems import S3_FIELD
-from f5_worker.job.request import DownloadRequest, Request, S3ConfigInput, TtsRequest, UploadRequest
+from f5_worker.job.request import DownloadRequest, Request, TtsRequest, UploadRequest
 from f5_worker.job.voices import VoiceInput
 from f5_worker.settings import Settings
 
