@@ -32,8 +32,7 @@ def _make_client(config: S3Config, attempts: int) -> "S3Client":
     from botocore.config import Config
 
     # On AWS "virtual" also picks the region's own host: the global one redirects, which a presigned URL does not survive.
-    on_path = config.path_style == "true" or (config.path_style == "auto" and not config.on_aws)
-    style: Literal["path", "virtual"] = "path" if on_path else "virtual"
+    style: Literal["path", "virtual"] = "path" if config.on_path else "virtual"
     return Session().client(
         "s3",
         region_name=config.signing_region,

@@ -43,6 +43,11 @@ _SERVICE_HOST = re.compile(
 _AWS_HOST = re.compile(rf".*\.{_any([provider.domain for provider in _PROVIDERS if provider.is_aws])}")
 _REGION_HOST = re.compile(rf"(?:.*\.)?s3[.-](?P<region>[a-z]{{2}}-[a-z0-9-]+)\.{_S3_DOMAINS}")
 
+# Alibaba's, Tencent's and Volcano's services refuse a bucket in the path.
+_BUCKET_IN_HOST = re.compile(
+    r"(?:.*\.)?(?:oss-[a-z0-9-]+\.aliyuncs\.com|cos\.[a-z0-9-]+\.myqcloud\.com|tos-s3-[a-z0-9-]+\.volces\.com)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class S3Config:
@@ -67,6 +72,13 @@ class S3Config:
         return self.endpoint_url is None or bool(_AWS_HOST.fullmatch(urlsplit(self.endpoint_url).hostname or ""))
 
     @property
+    def on_path(self) -> bool:
+        """Whether the bucket stands in the path of a request; else it stands before the host."""
+        if self.path_style != "auto":
+            return self.path_style == "true"
+        return not self.on_aws and not _BUCKET_IN_HOST.fullmatch(urlsplit(self.endpoint_url or "").hostname or "")
+
+    @property
     def signing_region(self) -> str:
         """The region that requests are signed for: the given one, else the one in the host's name.
 
@@ -74,6 +86,25 @@ class S3Config:
         """
         in_host = _REGION_HOST.fullmatch(urlsplit(self.endpoint_url or "").hostname or "")
         return self.region or (in_host["region"] if in_host else "us-east-1")
+
+
+def at_service(url: str | None, bucket: str, path_style: PathStyle) -> tuple[str | None, PathStyle]:
+    """The endpoint of a service and how it is asked, from a URL that may hold the bucket, in the host's name or as the path.
+
+    R2's and Supabase's dashboards show the URL with the bucket behind it; a bucket before the host stays there.
+    """
+    if url is None:
+        return None, path_style
+    endpoint, in_url = split_bucket_url(url)
+    parts = urlsplit(url)
+    if in_url == bucket:
+        url = endpoint
+    elif (parts.hostname or "").startswith(f"{bucket.lower()}."):
+        url = f"{parts.scheme}://{parts.netloc[len(bucket) + 1 :]}{parts.path.rstrip('/')}"
+        path_style = "false" if path_style == "auto" else path_style
+    elif parts.path.rstrip("/").endswith(f"/{bucket}"):
+        url = url.rstrip("/")[: -len(bucket) - 1]
+    return url, path_style
 
 
 def is_bucket_name(name: str) -> bool:

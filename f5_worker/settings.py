@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from f5_worker.errors import SettingsError
 from f5_worker.names import wrong_with
-from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, is_bucket_name, split_bucket_url
+from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, at_service, is_bucket_name, split_bucket_url
 from f5_worker.urls import host_of, service_url
 
 ModelLoading = Literal["lazy", "background"]
@@ -183,6 +183,7 @@ def _s3(read: _Reader) -> S3Config | None:
     if bucket is None or not is_bucket_name(bucket):
         read.problems.append(f"S3_BUCKET is not the name of a bucket; use {BUCKET_NAME_ALLOWED}")
         return None
+    endpoint, common["path_style"] = at_service(endpoint, bucket, common["path_style"])
     key, secret = keys or (None, None)
     token = read.text("AWS_SESSION_TOKEN") if keys and keys is aws_keys else None
     return S3Config(

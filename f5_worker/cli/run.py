@@ -71,6 +71,8 @@ def _run(command: LocalJob, answer: Answer, stop: Stop, resources: Resources) ->
     _print(json.dumps(shortened(result), indent=2, ensure_ascii=False))
     if place is not None:
         _print(place)
+    if resources.standing_in and (model := resources.stand_in.value) is not None:
+        say(f"{model.warning}\n")  # last, where it is seen
     return 1 if "error" in result else 0
 
 

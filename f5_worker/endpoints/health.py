@@ -9,6 +9,7 @@ from typing import Any
 
 from f5_worker import sdk
 from f5_worker.errors import StorageError, WorkerError
+from f5_worker.formats import CONTENT_TYPES
 from f5_worker.job.context import Job
 from f5_worker.job.request import HealthRequest
 from f5_worker.model.files import DEMO_MODEL, configuration_doubt
@@ -20,7 +21,7 @@ from f5_worker.voice.builtin import BUILTIN_VOICE
 from f5_worker.voice.source import check_default_voice
 from f5_worker.volume import has_volume
 
-PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile")
+PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile", "pocketsphinx")
 
 
 def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str, Any]:
@@ -48,11 +49,22 @@ def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str
         "warnings": [doubt] if doubt else [],
         "model": model,
         "settings": {"problems": wrong_settings},
+        "word_timings": word_timing_facts(settings),
         "bootstrap": report.public() if report else None,
         **facts,
         "voices": voices,
         "uptime": round(resources.uptime, 1),
         "jobs": dict(resources.jobs),
+    }
+
+
+def word_timing_facts(settings: Settings) -> dict[str, Any]:
+    """How words get their times, by language."""
+    model = Path(settings.asr_model).name if Path(settings.asr_model).is_absolute() else settings.asr_model
+    return {
+        "formats": list(CONTENT_TYPES["timing"]),
+        "english": "pocketsphinx" if _version("pocketsphinx") else None,
+        "other_languages": model,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from f5_worker.delivery.deliver import find_kept, find_result, inline, inline_result, store_result
 from f5_worker.delivery.records import result_id
-from f5_worker.errors import DeliveryError, NotFoundError, StorageError, StorageNotConfiguredError
+from f5_worker.errors import DeliveryError, NotFoundError, StorageError
 from f5_worker.formats import CONTENT_TYPES
 from f5_worker.job.context import Job
 from f5_worker.job.request import DownloadRequest
@@ -16,7 +16,7 @@ def download(request: DownloadRequest, job: Job) -> dict[str, Any]:
     name, limit = result_id(request.job_id), job.settings.max_inline_bytes
     try:
         result = find_result(job.storage(), name, request.type, request.format)
-    except (NotFoundError, StorageNotConfiguredError):
+    except (NotFoundError, StorageError):
         kept = find_kept(job.settings, name, request.type, request.format)
         if kept is None:
             raise

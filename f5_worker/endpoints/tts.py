@@ -155,7 +155,8 @@ def _in_the_demos_voice(cast: Mapping[str, Reference], job: Job, resources: Reso
     own = builtin_reference(None, job, resources.references)
     asked = sorted({reference.voice for reference in cast.values() if reference.content_id != own.content_id})
     if asked:
-        job.warnings.append(f"Not cloned: {', '.join(asked)}. The demo model speaks in its own voice only.")
+        voices = f"voices {', '.join(asked)} were" if len(asked) > 1 else f"voice {asked[0]} was"
+        job.warnings.append(f"The {voices} not cloned: the demo model speaks in its own voice only.")
     return dict.fromkeys(cast, own)
 
 

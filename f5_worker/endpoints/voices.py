@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from f5_worker.endpoints.health import word_timing_facts
 from f5_worker.job.answer import MAX_ANSWER_BYTES
 from f5_worker.job.context import Job
 from f5_worker.job.request import DeleteVoiceRequest, ListVoicesRequest, UploadRequest
@@ -41,7 +42,12 @@ def upload(request: UploadRequest, job: Job) -> dict[str, Any]:
 def list_voices(request: ListVoicesRequest, job: Job) -> dict[str, Any]:
     """The stored voices, as many as are asked for and fit into an answer, and from where to go on."""
     page, more = store.list_page(open_shelf(job), request.start_after, request.limit, _MAX_LISTING_BYTES)
-    answer: dict[str, Any] = {"status": "success", "voices": [voice.answer() for voice in page], "count": len(page)}
+    answer: dict[str, Any] = {
+        "status": "success",
+        "voices": [voice.answer() for voice in page],
+        "count": len(page),
+        "word_timings": word_timing_facts(job.settings),
+    }
     return {**answer, "more": True, "next_start_after": page[-1].name} if more else answer
 
 

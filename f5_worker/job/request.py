@@ -61,7 +61,7 @@ from f5_worker.job.fields import (
 from f5_worker.job.forms import present
 from f5_worker.job.problems import S3_FIELD, Problem, field_error, input_error
 from f5_worker.job.voices import VOICES_ALLOWED, VoiceInput, checked_script, checked_voices
-from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, split_bucket_url
+from f5_worker.s3_config import BUCKET_NAME_ALLOWED, S3Config, at_service
 from f5_worker.settings import Settings
 from f5_worker.text.reading import Reading
 from f5_worker.text.tags import Script, read_script, without_markup
@@ -230,10 +230,8 @@ class S3ConfigInput(Checked):
 
     def over(self, base: S3Config | None) -> S3Config:
         """This bucket, with the prefix, path style, expiry and timeout of ``base``, and its region at the same service."""
-        endpoint = self.endpointUrl
-        if endpoint is not None and split_bucket_url(endpoint)[1] == self.bucketName:
-            endpoint = split_bucket_url(endpoint)[0]
         base = base or S3Config(bucket=self.bucketName)
+        endpoint, path_style = at_service(self.endpointUrl, self.bucketName, base.path_style)
         return replace(
             base,
             bucket=self.bucketName,
@@ -242,6 +240,7 @@ class S3ConfigInput(Checked):
             session_token=None,
             region=base.region if endpoint == base.endpoint_url else None,
             endpoint_url=endpoint,
+            path_style=path_style,
             guarded=endpoint is not None and endpoint != base.endpoint_url,
         )
 

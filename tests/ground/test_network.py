@@ -42,19 +42,25 @@ def trickling(start: bytes) -> Iterator[tuple[str, list[socket.socket]]]:
         yield f"http://127.0.0.1:{port}", open_connections
 
 
-def network_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "network"]
+@pytest.fixture
+def network_threads() -> Callable[[], list[threading.Thread]]:
+    """The threads of calls that this test has made; others of the same process may still wait for theirs."""
+    before = set(threading.enumerate())
+    return lambda: [thread for thread in threading.enumerate() if thread.name == "network" and thread not in before]
+
+
+Threads = Callable[[], list[threading.Thread]]
 
 
 @pytest.mark.parametrize("start", [HEAD, b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"], ids=["head", "body"])
-def test_a_server_that_trickles_is_given_up_and_hung_up_on(start: bytes) -> None:
+def test_a_server_that_trickles_is_given_up_and_hung_up_on(start: bytes, network_threads: "Threads") -> None:
     with trickling(start) as (url, connections):
         with pytest.raises(TimeoutError):
             in_time(lambda: requests.get(url, timeout=30).content, 0.5)
         wait_until(lambda: not connections and not network_threads())
 
 
-def test_a_stopped_job_waits_for_nobody() -> None:
+def test_a_stopped_job_waits_for_nobody(network_threads: "Threads") -> None:
     stop = Stop()
     token = stopping.set(stop)
     try:
@@ -85,7 +91,10 @@ def test_a_stopped_job_waits_for_nobody() -> None:
     ids=["check", "list", "get", "head", "put", "delete"],
 )
 def test_no_s3_call_is_held_up(
-    s3_config: S3Config, call: Callable[[S3Config], object], monkeypatch: pytest.MonkeyPatch
+    s3_config: S3Config,
+    call: Callable[[S3Config], object],
+    monkeypatch: pytest.MonkeyPatch,
+    network_threads: "Threads",
 ) -> None:
     monkeypatch.setattr(s3_utils, "_BACK_OFF_SECONDS", 0.0)
     with trickling(HEAD) as (url, connections):

@@ -271,7 +271,7 @@ def test_a_repository_speaks_and_again_without_the_hub(
         ({"F5TTS_MODEL": "hf://anna/two"}, "hf://anna/two has several checkpoints (a/model.safetensors, b/model.safetensors)"),
         ({"F5TTS_MODEL": "hf://anna/none"}, "no such repository or file for the list of files of anna/none"),
         (
-            {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "other")},
+            {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "other"), "RUNPOD_POD_ID": "pod"},  # where no model stands in
             "cannot be reached and the list of files of anna/whole is",
         ),
     ):

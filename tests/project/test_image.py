@@ -30,6 +30,7 @@ INPUTS: dict[str, dict[str, Any]] = {entry["key"]: entry["input"] for entry in H
 NOT_OURS = {"HF_TOKEN", "RUNPOD_LOG_LEVEL"}
 """Variables that libraries read, and that users want to set."""
 NOT_FOR_USERS = {
+    "RUNPOD_POD_ID",
     "NETWORK_VOLUME",  # RunPod mounts volumes in one place
     "OUTPUT_DIR",  # for local runs
     "RUNPOD_WEBHOOK_GET_JOB",

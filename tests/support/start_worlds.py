@@ -55,7 +55,7 @@ def sdk_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def start_world(tmp_path: Path, sdk_python: str) -> World:
     """A worker whose environment is the SDK and one small package."""
     world = World.make(tmp_path, ["sdk==1.0", "tiny==1.0"], ["tiny"], WORKER)
-    for name in ("sdk.py", "formats.py", "cli/__init__.py", "cli/arguments.py", "cli/player.py"):
+    for name in ("sdk.py", "streams.py", "mel.py", "formats.py", "cli/__init__.py", "cli/arguments.py", "cli/player.py"):
         (world.project / "f5_worker" / name).parent.mkdir(exist_ok=True)
         shutil.copy2(REPOSITORY / "f5_worker" / name, world.project / "f5_worker" / name)
     make_wheel(world.wheels, "sdk", "1.0", {"sdk.pth": f"{site_packages(sdk_python)}\n"})

@@ -1,5 +1,6 @@
 """Speech handed over, and voices kept, through the handler: with a real S3 server, with one that fails, and with none."""
 
+import base64
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -109,7 +110,8 @@ def test_a_voices_life(on_runpod: FreshWorker, s3_config: S3Config, tmp_path: Pa
         on_runpod.use_s3(s3_config)
     on_runpod.restart(NETWORK_VOLUME=volume)
     assert on_runpod.health()["voices"] == {"stored_on": place, "default": "built-in"}
-    assert on_runpod.ask({"endpoint": "list_voices"}) == {"status": "success", "voices": [], "count": 0}
+    listed = on_runpod.ask({"endpoint": "list_voices"})
+    assert (listed["status"], listed["voices"], listed["count"]) == ("success", [], 0)
     clip = {"voice_base64": base64_of(sound_file(voice(4), kind="flac")), "ref_text": HER_WORDS}
     on_runpod.private.add(clip["ref_text"])
     stored = on_runpod.ask({"endpoint": "upload", "voice_name": "anna.flac", **clip})
@@ -239,19 +241,25 @@ def test_an_upload_that_breaks_off_once_is_done_again(on_runpod: FreshWorker, s3
         assert sound(answer).duration == pytest.approx(answer["duration"], abs=1e-6)
 
 
-@pytest.mark.parametrize("with_s3", [False, True])
-def test_speech_that_no_way_is_left_for_is_an_error_with_the_mends(on_runpod: FreshWorker, with_s3: bool) -> None:
-    if with_s3:
-        on_runpod.use_s3(S3Config("mine", "key-of-mine", "hunter2", endpoint_url=refused_endpoint()))
+def test_speech_that_no_answer_could_hold_is_refused_before_it_is_made(on_runpod: FreshWorker) -> None:
     on_runpod.restart(MAX_INLINE_BYTES=1_000)
     answer = on_runpod.ask(JOB)
-    assert answer["error_type"] == "DeliveryError"
-    assert answer["size"] > answer["limit"] == 1_000
-    assert ("repair S3" if with_s3 else "set S3_BUCKET and its credentials") in answer["error"]
-    assert "choose a smaller output_format (mp3, ogg) or send a shorter text" in answer["error"]
-    assert ("The upload to S3 failed" in answer["error"]) is with_s3
+    assert answer["error_type"] == "InputError"
+    assert "more than an answer can hold in any format; send it in parts, or set an S3 bucket" in answer["error"]
     on_runpod.restart(MAX_INLINE_BYTES=1_000_000)
     on_runpod.speaks()
+
+
+def test_speech_that_s3_does_not_take_and_no_answer_holds_is_kept_and_can_be_had_later(on_runpod: FreshWorker) -> None:
+    on_runpod.use_s3(S3Config("mine", "key-of-mine", "hunter2", endpoint_url=refused_endpoint()))
+    on_runpod.restart(MAX_INLINE_BYTES=1_000)
+    answer = on_runpod.ask(JOB)
+    assert not {"audio_url", "audio_base64", "audio_path"} & answer.keys()
+    assert answer["warnings"][-1].startswith("The upload to S3 failed")
+    assert answer["warnings"][-1].endswith(f"kept for the endpoint download, with job_id {answer['job_id']}.")
+    on_runpod.restart(MAX_INLINE_BYTES=1_000_000)
+    later = on_runpod.ask({"endpoint": "download", "job_id": answer["job_id"]})
+    assert len(base64.b64decode(later["audio_data"])) == answer["size"]
 
 
 # No server
