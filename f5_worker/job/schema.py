@@ -92,6 +92,16 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "verified?": "array",
         "warnings": _TEXTS,
     },
+    "items": {
+        "items": ["object"],
+        "completed": "integer",
+        "failed": "integer",
+        "duration": "number",
+        "status": "string",
+        "job_id": "string",
+        "timings": "object",
+        "warnings": _TEXTS,
+    },
     "upload": {
         "status": "string",
         "message": "string",
@@ -155,6 +165,7 @@ def schema() -> Schema:
     for name, one in inputs.items():
         one["properties"]["endpoint"] = {"const": name}
         one["required"] = [*(["endpoint"] if name != "tts" else []), *one.get("required", ())]
+    inputs["items"] = _of_items(inputs["tts"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A job of the F5-TTS worker",
@@ -166,6 +177,16 @@ def schema() -> Schema:
         "required": ["input"],
         "$defs": {"inputs": inputs, "answers": {name: _of_shape(shape) for name, shape in _ANSWERS.items()}},
     }
+
+
+def _of_items(tts: Schema) -> Schema:
+    """Several texts: the fields of ``tts`` for all of them, and over these each one's own."""
+    shared = {name: value for name, value in tts["properties"].items() if name != "text"}
+    own = {name: value for name, value in tts["properties"].items() if name != "endpoint"}
+    own_id = {"id": {"type": ["string", "integer"], "description": "another for each item; absent: its index"}}
+    item = {**tts, "properties": {**own_id, **own}, "required": ["text"], "description": "one text with fields of its own"}
+    items = {"type": "array", "minItems": 1, "maxItems": Settings().max_items, "items": item}
+    return {**tts, "properties": {**shared, "items": items}, "required": ["items"], "description": "Speech of several texts."}
 
 
 def _of_model(model: type[BaseModel]) -> Schema:
