@@ -55,6 +55,7 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "normalize_text": "auto",
     "output_format": "wav",
     "sample_rate": None,
+    "stream_format": None,
     "return_word_timings": False,
     "timing_format": "srt",
     "timing_method": "forced_alignment",
