@@ -63,6 +63,8 @@ def _holds(word: str, said: Any, value: Any, schema: Mapping[str, Any], root: Ma
             return not isinstance(value, list) or all(conforms(item, said, root) for item in value)
         case "minItems":
             return not isinstance(value, list) or len(value) >= said
+        case "maxItems":
+            return not isinstance(value, list) or len(value) <= said
         case "minimum" | "maximum" | "exclusiveMinimum":
             return number is None or (
                 number >= said if word == "minimum" else number <= said if word == "maximum" else number > said
