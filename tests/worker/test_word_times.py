@@ -94,8 +94,8 @@ class Mumbler:
 
         real: Any = vars(tts)["synthesise"]
 
-        def synthesise(model: Any, plan: Any, *rest: Any) -> Any:
-            for item, wave in zip(plan, real(model, plan, *rest), strict=True):
+        def synthesise(model: Any, plan: Any, *rest: Any, **options: Any) -> Any:
+            for item, wave in zip(plan, real(model, plan, *rest, **options), strict=True):
                 if item.seed in seeds:
                     wave = wave.copy()
                     wave[int(0.55 * len(wave)) : int(0.85 * len(wave))] = 0
