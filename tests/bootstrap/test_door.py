@@ -10,14 +10,15 @@ import pytest
 
 from bootstrap import places
 from bootstrap.choose import Start
-from bootstrap.door import Door, Verdict, examine
+from bootstrap.door import Door, Verdict, examine, is_local
 from f5_worker.endpoints.health import machine_facts, what_is_wrong
 from f5_worker.settings import Settings
 from f5_worker.volume import has_volume
 
 
 def instead(door: Door, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the child that looks do something else."""
+    """Let the volume be a foreign one, and the child that looks do something else."""
+    monkeypatch.setattr("bootstrap.door.is_local", lambda _: False)
 
     def begin() -> "subprocess.Popen[bytes]":
         door._since = time.monotonic()
@@ -72,6 +73,12 @@ def test_a_volume_that_fails_is_not_used_and_the_reason_is_told(
     assert any(problem.startswith("The network volume fails (") for problem in what_is_wrong(facts))
     monkeypatch.undo()
     assert has_volume(settings)  # it has come back
+
+
+def test_only_disks_of_this_machine_are_asked_without_a_child(tmp_path: Path) -> None:
+    assert is_local(tmp_path)
+    assert not is_local(Path("/proc/self/fd"))
+    assert not is_local(Path("/sys/anything"))
 
 
 def test_what_cannot_be_written_can_be_read(tmp_path: Path) -> None:
