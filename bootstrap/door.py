@@ -12,8 +12,8 @@ import os
 import select
 import stat
 import sys
-import threading
 import time
+from _thread import allocate_lock  # threading is not there yet when a warm start looks
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ class Door:
         self._root = root
         self._mode = "write" if write else "read"
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._since: float | None = None
         self._last: tuple[float, Verdict] | None = None
