@@ -31,6 +31,9 @@ class Start:
         self._fingerprint = ""
         self._seconds: dict[str, float] = {}
         self._warnings: list[str] = []
+        if trouble := places.volume_trouble(environment, root):
+            self._warnings.append(f"{trouble} The worker goes on without it; look at the volume's state.")
+            log(self._warnings[-1], "WARN")
 
     def report(self) -> Report:
         """Find the environment or build it. Whatever goes wrong, the report names a Python that runs, and says what it was.

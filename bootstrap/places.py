@@ -7,8 +7,10 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from bootstrap.door import Door
 from bootstrap.report import Failure, Place
 
 FOLDER = "f5-tts-worker"
@@ -19,6 +21,7 @@ VOLUME_ROOT = "/runpod-volume"
 """Where RunPod mounts a network volume; ``NETWORK_VOLUME`` and ``--root`` override it."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOWHERE = Path(os.devnull, "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,21 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
         kind: Place = "image" if root == image(environment).root else "volume"
         return Location(kind, root, create=True)
     path = Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)
-    return Location("volume", path, lasts=path.is_mount() or "NETWORK_VOLUME" in environment)
+    verdict = door(path).look()
+    if verdict.trouble:
+        return Location("volume", _NOWHERE, lasts=False)
+    return Location("volume", path, lasts=verdict.mounted or "NETWORK_VOLUME" in environment)
+
+
+def volume_trouble(environment: Mapping[str, str], root: Path | None) -> str | None:
+    """Why the network volume is not used although it may be there; ``None`` where it answers."""
+    return door(Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)).look().trouble if root is None else None
+
+
+@cache
+def door(root: Path) -> Door:
+    """The one door of this process to a volume; nobody else calls into it before the door has answered."""
+    return Door(root)
 
 
 def local_places(environment: Mapping[str, str], project: Path) -> Iterator[Location]:

@@ -19,7 +19,7 @@ from f5_worker.settings import Settings
 from f5_worker.urls import host_of
 from f5_worker.voice.builtin import BUILTIN_VOICE
 from f5_worker.voice.source import check_default_voice
-from f5_worker.volume import has_volume
+from f5_worker.volume import has_volume, look
 
 PACKAGES = ("runpod", "torch", "torchaudio", "f5-tts", "vocos", "transformers", "boto3", "soundfile", "pocketsphinx")
 
@@ -75,7 +75,7 @@ def machine_facts(settings: Settings) -> dict[str, Any]:
         "gpu": _gpu(),
         "memory": _memory(),
         "disk": _disk(Path.cwd()),
-        "volume": _volume(settings.network_volume),
+        "volume": _volume(settings),
         "s3": _s3(settings),
     }
 
@@ -84,8 +84,7 @@ def what_is_wrong(facts: dict[str, Any]) -> list[str]:
     """One sentence for each of ``machine_facts`` that will keep jobs from being answered with speech."""
     missing = [name for name in PACKAGES if facts["versions"][name] is None]
     problems = [f"Packages are missing: {', '.join(missing)}; start the worker through start.sh."] if missing else []
-    if "error" in facts["s3"]:
-        problems.append(facts["s3"]["error"])
+    problems += [facts[place]["error"] for place in ("s3", "volume") if "error" in facts[place]]
     return problems
 
 
@@ -125,11 +124,14 @@ def _disk(path: Path) -> dict[str, Any]:
     return {"total": usage.total, "free": usage.free}
 
 
-def _volume(path: Path) -> dict[str, Any]:
+def _volume(settings: Settings) -> dict[str, Any]:
     """The network volume; ``writable`` is what the file permissions say, since a health check must not write."""
-    if not path.is_dir():
+    verdict = look(settings)
+    if verdict.trouble:
+        return {"mounted": False, "error": verdict.trouble}
+    if not verdict.folder:
         return {"mounted": False}
-    return {"mounted": True, "writable": os.access(path, os.W_OK), **_disk(path)}
+    return {"mounted": True, "writable": verdict.writable, "total": verdict.total, "free": verdict.free}
 
 
 def _voices(settings: Settings, *, s3_fails: bool) -> dict[str, Any]:

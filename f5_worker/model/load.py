@@ -1,6 +1,5 @@
 """From model files to a model in memory: no random initialisation, no second copy, everything checked before it is used."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from f5_worker.runtime.load_errors import explain_load_error, reach_the_hub
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 from f5_worker.text.vocabulary import Vocabulary
+from f5_worker.volume import look
 
 _WARNINGS: Mapping[str, str] = {
     SMOKE_MODEL: "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works.",
@@ -149,7 +149,7 @@ def _weights(torch: Any, checkpoint: Path, half: Path | None, device: str) -> di
 
 def _copies(settings: Settings) -> Path | None:
     """Where fp16 copies may lie; ``None`` without a GPU (asked of the kernel: torch is not imported yet) or a volume."""
-    if settings.device == "cpu" or not NVIDIA_DRIVER.exists() or not os.access(settings.network_volume, os.W_OK):
+    if settings.device == "cpu" or not NVIDIA_DRIVER.exists() or not look(settings).writable:
         return None
     return copy_folder(settings.network_volume)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bootstrap.places import door
 from f5_worker import log, progress
 from f5_worker.errors import CheckpointNotFoundError, HubUnreachableError, PackageMissingError
 from f5_worker.runtime.load_errors import explain_load_error
@@ -44,10 +45,15 @@ def hub_file(source: str, setting: str, network_volume: Path) -> Path:
         raise CheckpointNotFoundError(f"{setting}={source!r} is not of the form {SCHEME}owner/repo/file.")
     wanted = _HubFile(f"{owner}/{name}", path)
     # RunPod mounts its model cache beside the volume's own folders; a worker that has it must not download again.
-    for cache in (network_volume / "huggingface-cache" / "hub", _hub_cache()):
+    for cache in (*_runpods_cache(network_volume), _hub_cache()):
         if (found := _cached(cache, wanted)) is not None:
             return found
     return _download(wanted)
+
+
+def _runpods_cache(network_volume: Path) -> list[Path]:
+    """RunPod's model cache, unless the volume that it would lie on fails."""
+    return [] if door(network_volume).look().trouble else [network_volume / "huggingface-cache" / "hub"]
 
 
 def hub_listing(repo: str, network_volume: Path) -> list[str]:
@@ -59,8 +65,9 @@ def hub_listing(repo: str, network_volume: Path) -> list[str]:
         CheckpointNotFoundError: the hub has no such repository.
         HubUnreachableError, PackageMissingError: as their names say.
     """
-    if cached := _cached_files(network_volume / "huggingface-cache" / "hub", repo):
-        return cached
+    for cache in _runpods_cache(network_volume):
+        if cached := _cached_files(cache, repo):
+            return cached
     try:
         with real_imports:
             from huggingface_hub import HfApi

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import s3_utils
+from bootstrap.door import Verdict
 from f5_worker.errors import (
     StorageDeniedError,
     StorageError,
@@ -44,9 +45,9 @@ def test_a_bucket_wins_over_the_volume_and_the_volume_over_nothing(volume: Path)
 
 def test_the_default_folder_counts_only_where_a_volume_is_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
     default = Settings().network_volume
-    monkeypatch.setattr(Path, "is_dir", lambda path: path == default)
     for mounted in (True, False):
-        monkeypatch.setattr(Path, "is_mount", lambda path, mounted=mounted: mounted and path == default)
+        there = Verdict(folder=True, mounted=mounted)
+        monkeypatch.setattr("f5_worker.volume.look", lambda _, there=there: there)
         if mounted:
             assert open_shelf(Job(Settings())) == FolderShelf(default / "voices")
         else:
