@@ -575,7 +575,7 @@ def test_health_tells_versions_device_volume_and_storage(fresh_worker: FreshWork
     assert health["volume"]["writable"]
     assert health["disk"]["free"] > 0
     assert health["memory"]["available"] > 0
-    assert health["uptime"] > 0
+    assert health["uptime"] >= 0
 
 
 def test_the_smoke_model_is_the_real_architecture(fresh_worker: FreshWorker) -> None:
