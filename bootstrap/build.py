@@ -80,7 +80,7 @@ def obtain(store: Store, task: Task) -> Environment:
             continue
         if lease is not None and lease.outcome is not None and lease.number == waited_for and "cause" in lease.outcome:
             log("the build that this worker waited for has failed", "WARN")
-            raise Failure(lease.outcome["cause"], str(lease.outcome["reason"]), str(lease.outcome["mend"]))
+            raise Failure(lease.outcome["cause"], str(lease.outcome["reason"]), str(lease.outcome.get("fix", "")))
         if lease is not None and not ended:
             log("the worker that built the environment has died; taking over", "WARN")
         task.check_time()
@@ -121,7 +121,7 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         if held.lost:
             raise _LeaseLost from error
         failure = error if isinstance(error, Failure) else write_failure(error, store.location.kind)
-        outcome = {"status": "failed", "cause": failure.cause, "reason": failure.reason, "mend": failure.mend}
+        outcome = {"status": "failed", "cause": failure.cause, "reason": failure.reason, "fix": failure.fix}
         raise failure from error
     finally:
         made = outcome["status"] == "ready"

@@ -24,7 +24,7 @@ def state(requirements: Sequence[Path], root: Path | None, environment: Mapping[
         name = fingerprint(requirements)
         installer = find_installer(environment, None, "none").name
     except Failure as failure:
-        problem = f"{failure.reason} {failure.mend}"
+        problem = f"{failure.reason} {failure.fix}"
     locations = (places.image(environment), places.volume(environment, root), *places.local_places(environment, project))
     found = [_place(location, name) for location in locations]
     ready = next((place["interpreter"] for place in found if place["ready"]), None)

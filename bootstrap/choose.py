@@ -143,7 +143,7 @@ class Start:
 
     def _report_without(self, failure: Failure) -> Report:
         """The report of a start without the environment that is wanted."""
-        log(f"{failure.reason} {failure.mend}", "ERROR")
+        log(f"{failure.reason} {failure.fix}", "ERROR")
         older = self._newest_other()
         if older is None:
             return self._report("failed", None, failure)
@@ -161,7 +161,7 @@ class Start:
             fingerprint=chosen.fingerprint if chosen else self._fingerprint,
             cause=failure.cause if failure else None,
             reason=failure.reason if failure else None,
-            mend=failure.mend if failure else None,
+            fix=failure.fix if failure else None,
             warnings=tuple(self._warnings),
             refresh_after=None if chosen else REFRESH_AFTER,
             seconds={**self._seconds, "total": round(time.monotonic() - self._began, 3)},

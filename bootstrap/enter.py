@@ -49,7 +49,7 @@ def enter() -> None:
     if report.speech:
         _become(report.interpreter)
     if not _is_there("runpod"):
-        log("The worker cannot start on this Python, which has no RunPod SDK; mend what the bootstrap says above.", "ERROR")
+        log("The worker cannot start on this Python, which has no RunPod SDK; correct what the bootstrap says above.", "ERROR")
         sys.exit(1)
 
 

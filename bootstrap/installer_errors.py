@@ -76,11 +76,11 @@ def explain(output: str, installer: str, kind: Place) -> Failure:
     where = place_name(kind)
     named = f"the package {package}" if package else "a package"
     if cause is not None:
-        reason, mend = (
+        reason, fix = (
             sentence.format(where=where, package=package or "such package", named=named, at=_at(output))
             for sentence in _SENTENCES[cause]
         )
-        return Failure(cause, reason[0].upper() + reason[1:], mend)
+        return Failure(cause, reason[0].upper() + reason[1:], fix)
     return Failure(
         "installer",
         f"{installer} failed: {plain(_last_line(output))}",

@@ -1,7 +1,7 @@
 """What the bootstrap found or did, handed to the worker in the variable ``F5_BOOTSTRAP_REPORT`` as JSON.
 
     report = Report.from_environment(os.environ)     # None: the worker did not need the bootstrap
-    if report and not report.speech: ...             # no environment: report.reason and report.mend say why and what to do
+    if report and not report.speech: ...             # no environment: report.reason and report.fix say why and what to do
 
 The fields (all always there):
 
@@ -14,7 +14,7 @@ The fields (all always there):
     folder           the folder of the environment in use, or null (a path too)
     fingerprint      names requirements, Python and platform
     cause            null, or one of ``Cause``
-    reason, mend     null, or one sentence each: what is wrong and what to do; no path, no credentials
+    reason, fix      null, or one sentence each: what is wrong and what to do; no path, no credentials
     warnings         sentences: what works, but not well
     refresh_after    null, or seconds of this worker's life after which a speech job's error may carry ``refresh_worker``:
                      a new worker tries again, but never in a tight loop
@@ -63,7 +63,7 @@ class Report:
     fingerprint: str
     cause: Cause | None = None
     reason: str | None = None
-    mend: str | None = None
+    fix: str | None = None
     warnings: tuple[str, ...] = ()
     refresh_after: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Report:
             *("failed", "none", sys.executable, None, ""),
             cause=failure.cause,
             reason=failure.reason,
-            mend=failure.mend,
+            fix=failure.fix,
             refresh_after=REFRESH_AFTER,
         )
 
@@ -88,7 +88,8 @@ class Report:
 
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""
-        return {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "folder")}
+        shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "folder")}
+        return {**shown, "mend": self.fix}  # the name that ``fix`` had
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -110,19 +111,19 @@ class Report:
 
 
 class Failure(Exception):  # noqa: N818 - it is an outcome, caught in one place
-    """There is no environment. ``reason`` and ``mend`` are sentences without paths or credentials."""
+    """There is no environment. ``reason`` and ``fix`` are sentences without paths or credentials."""
 
-    def __init__(self, cause: Cause, reason: str, mend: str) -> None:
+    def __init__(self, cause: Cause, reason: str, fix: str) -> None:
         super().__init__(reason)
         self.cause: Cause = cause
         self.reason = reason
-        self.mend = mend
+        self.fix = fix
 
     def logged(self) -> "Failure":
         """This failure, once it stands in the log, with the traceback of what is being handled."""
         if sys.exc_info()[0] is not None:
             log(traceback.format_exc(), "ERROR")
-        log(f"{self.reason} {self.mend}", "ERROR")
+        log(f"{self.reason} {self.fix}", "ERROR")
         return self
 
 

@@ -112,7 +112,7 @@ class Resources:
         # Not before the report's time: a worker that is replaced at once would build, and fail, in a tight loop.
         is_time = report.refresh_after is not None and self.uptime >= report.refresh_after
         kind = EnvironmentFailedError if is_time else PackageMissingError
-        return kind(f"{report.reason} {report.mend} Until then, speech is not available: {failure.message}", **failure.details)
+        return kind(f"{report.reason} {report.fix} Until then, speech is not available: {failure.message}", **failure.details)
 
     def _load(self, *, stand_in: bool) -> "LoadedModel":
         try:

@@ -155,7 +155,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     )
     if read.problems:
         raise SettingsError(
-            f"This endpoint's settings cannot work: {'; '.join(read.problems)}. Mend them in its environment variables.",
+            f"This endpoint's settings cannot work: {'; '.join(read.problems)}. Correct them in its environment variables.",
             problems=read.problems,
         )
     return settings

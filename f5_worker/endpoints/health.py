@@ -42,7 +42,7 @@ def health(_request: HealthRequest, _job: Job, resources: Resources) -> dict[str
     if "error" in voices:
         problems.append(voices["error"])
     if report is not None and report.reason:
-        problems.append(f"{report.reason} {report.mend or ''}".strip())
+        problems.append(f"{report.reason} {report.fix or ''}".strip())
     return {
         "status": "degraded" if problems else "healthy",
         "problems": problems,

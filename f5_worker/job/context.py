@@ -10,7 +10,7 @@ from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 
-NO_BUCKET_MEND = "set S3_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on the endpoint, or send s3Config with the job."
+NO_BUCKET_FIX = "set S3_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on the endpoint, or send s3Config with the job."
 
 
 class Stop:
@@ -77,5 +77,5 @@ class Job:
             StorageNotConfiguredError: when there is none.
         """
         if self.s3 is None:
-            raise StorageNotConfiguredError(f"No S3 bucket is configured; {NO_BUCKET_MEND}")
+            raise StorageNotConfiguredError(f"No S3 bucket is configured; {NO_BUCKET_FIX}")
         return self.s3

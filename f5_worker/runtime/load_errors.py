@@ -115,7 +115,7 @@ def _explain(error: BaseException, what: str, without_hub: str) -> ModelUnavaila
     if names & _HUB_NEVER_ASKED:
         return ModelUnavailableError(
             f"The model hub cannot be asked for {what}: HF_ENDPOINT is no address of a hub (as https://huggingface.co is), or "
-            "HF_TOKEN has characters that no token has; mend or unset them."
+            "HF_TOKEN has characters that no token has; correct or unset them."
         )
     if packages & set(_HTTP_PACKAGES):
         return unreachable

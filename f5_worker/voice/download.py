@@ -147,7 +147,7 @@ def _failed(field: str, host: str, reason: str) -> ReferenceClipError:
 
 
 def _why(error: Exception) -> str:
-    """What went wrong and the mend, without the URL that most of these errors quote."""
+    """What went wrong and the fix, without the URL that most of these errors quote."""
     if isinstance(error, _StatusError):
         return f"HTTP status {error.status}; {_STATUS_MENDS.get(error.status, 'check the URL, or try again later')}"
     if isinstance(error, SSRFError):

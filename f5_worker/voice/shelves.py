@@ -22,7 +22,7 @@ from f5_worker.errors import (
     StorageTooLargeError,
 )
 from f5_worker.formats import VOICE_CONTENT_TYPES
-from f5_worker.job.context import NO_BUCKET_MEND, Job
+from f5_worker.job.context import NO_BUCKET_FIX, Job
 from f5_worker.names import voice_extension
 from f5_worker.s3_config import S3Config
 from f5_worker.volume import has_volume
@@ -72,7 +72,7 @@ def open_shelf(job: Job) -> Shelf:
     if not has_volume(job.settings):
         raise StorageNotConfiguredError(
             "There is no place for voices: neither an S3 bucket nor a network volume. Attach a network volume (NETWORK_VOLUME "
-            f"names its folder; on your own machine any folder will do), or {NO_BUCKET_MEND}"
+            f"names its folder; on your own machine any folder will do), or {NO_BUCKET_FIX}"
         )
     return FolderShelf.on_volume(job.settings.network_volume)
 
@@ -119,9 +119,7 @@ class FolderShelf:
         """
         root = volume / FOLDER
         if root.is_symlink():
-            raise StorageDeniedError(
-                f"{FOLDER} on the network volume is a link; put a folder in its place, or {NO_BUCKET_MEND}"
-            )
+            raise StorageDeniedError(f"{FOLDER} on the network volume is a link; put a folder in its place, or {NO_BUCKET_FIX}")
         return cls(root)
 
     def files(self, start: str = "") -> Iterator[s3_utils.ObjectInfo]:
@@ -189,7 +187,7 @@ class FolderShelf:
             kind = StorageDeniedError if error.errno in (errno.EACCES, errno.EPERM) else StorageError
             raise kind(
                 f"{what} on the network volume cannot be read ({os.strerror(error.errno or errno.EIO)}); look at the volume's "
-                f"state and permissions, or {NO_BUCKET_MEND}"
+                f"state and permissions, or {NO_BUCKET_FIX}"
             ) from error
 
 
@@ -204,4 +202,4 @@ def _without_links(path: str, flags: int) -> int:
 def _write_error(error: OSError) -> StorageError:
     failure = write_failure(error, "volume")
     kind = StorageError if error.errno in FULL else StorageDeniedError
-    return kind(f"{failure.reason} {failure.mend} Or {NO_BUCKET_MEND}")
+    return kind(f"{failure.reason} {failure.fix} Or {NO_BUCKET_FIX}")

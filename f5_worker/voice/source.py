@@ -21,7 +21,7 @@ from f5_worker.voice.shelves import open_shelf
 from f5_worker.voice.store import check_stored, fetch_voice
 
 _DEFAULT_VOICE = "DEFAULT_VOICE"
-_MEND_DEFAULT = f"Mend {_DEFAULT_VOICE} in the endpoint's settings, or send local_voice or ref_audio_base64 with the job."
+_FIX_DEFAULT = f"Correct {_DEFAULT_VOICE} in the endpoint's settings, or send local_voice or ref_audio_base64 with the job."
 
 
 class VoiceChoice(Protocol):
@@ -87,7 +87,7 @@ def _default_reference(voice: str, ref_text: str | None, job: Job, cache: Refere
     except WorkerError as error:
         if error.details.get("field") == "ref_text":
             raise  # the job's
-        raise _fault_of_default(error).advise(_MEND_DEFAULT) from error
+        raise _fault_of_default(error).advise(_FIX_DEFAULT) from error
 
 
 def check_default_voice(job: Job) -> None:

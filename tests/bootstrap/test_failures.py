@@ -82,7 +82,7 @@ def test_the_time_that_the_platform_gives(world: World) -> None:
     world.let_it_import("slow")
     report = world.start(F5_BOOTSTRAP_LIMIT="1.5").finish()
     assert (report.status, report.cause) == ("failed", "time")
-    assert "RUNPOD_INIT_TIMEOUT" in str(report.mend)
+    assert "RUNPOD_INIT_TIMEOUT" in str(report.fix)
 
 
 def test_too_little_space_is_told_before_anything_is_installed(world: World) -> None:
@@ -224,7 +224,7 @@ def test_a_python_that_cannot_make_environments(no_uv_world: World, pythons: dic
     no_uv_world.python = pythons["venv fails"]
     report = no_uv_world.start().finish()
     assert (report.status, report.cause, report.interpreter) == ("failed", "interpreter", pythons["venv fails"])
-    assert "python3-venv" in str(report.mend)
+    assert "python3-venv" in str(report.fix)
 
 
 def test_requirements_that_cannot_be_read(world: World) -> None:

@@ -73,9 +73,9 @@ def test_causes(output: str, cause: str, said: str) -> None:
     failure = explain(output, "uv", "volume")
     assert failure.cause == cause
     assert said in failure.reason
-    assert failure.mend.endswith(".")
+    assert failure.fix.endswith(".")
     for secret in ("secret", "/runpod-volume", "/root", "/bin/"):
-        assert secret not in failure.reason + failure.mend
+        assert secret not in failure.reason + failure.fix
     assert is_transient(failure) == (cause == "network")
 
 

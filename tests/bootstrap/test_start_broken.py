@@ -108,7 +108,7 @@ def test_a_start_without_an_environment(world: World, breakage: Callable[[World]
         answer = ask(running)
     assert (answer["says"], answer["report"]["status"], answer["report"]["cause"]) == (None, "failed", cause)
     assert answer["report"]["reason"]
-    assert answer["report"]["mend"]
+    assert answer["report"]["fix"]
     assert answer["report"]["refresh_after"] == REFRESH_AFTER
 
 
@@ -231,7 +231,7 @@ def test_the_real_worker_says_why_it_cannot_speak(real_world: World) -> None:
         speech = running.result(api.submit(SPEECH))
     assert (health["bootstrap"]["status"], health["bootstrap"]["cause"]) == ("failed", "package")
     assert health["bootstrap"]["reason"] in speech["error"]
-    assert health["bootstrap"]["mend"] in speech["error"]
+    assert health["bootstrap"]["fix"] in speech["error"]
     assert "stopPod" not in speech, "a new worker at once would be a tight loop"
 
 

@@ -74,7 +74,7 @@ def large_file(tmp_path: Path) -> Path:
 
 
 def assert_clean(error: StorageError, config: S3Config) -> None:
-    """The message names bucket or host and a mend, holds no secret, and drags no foreign text along."""
+    """The message names bucket or host and a fix, holds no secret, and drags no foreign text along."""
     text = str(error.answer())
     assert config.bucket in text or s3_errors.endpoint_host(config) in text
     assert not [secret for secret in SECRETS if secret in text], text

@@ -291,7 +291,7 @@ def test_a_setting_that_cannot_work_is_an_answer_and_a_health_entry(
 
 # Where no real part can run: this machine's GPU (it has none) answers what torch raises elsewhere.
 @pytest.mark.parametrize(
-    ("said", "error_type", "mend", "refresh"),
+    ("said", "error_type", "fix", "refresh"),
     [
         (
             "The NVIDIA driver on your system is too old (found version 11080). Please update your GPU driver",
@@ -307,7 +307,7 @@ def test_a_gpu_that_cannot_be_used_is_explained(
     monkeypatch: pytest.MonkeyPatch,
     said: str,
     error_type: str,
-    mend: str,
+    fix: str,
     refresh: bool | None,
 ) -> None:
     def init() -> None:
@@ -318,7 +318,7 @@ def test_a_gpu_that_cannot_be_used_is_explained(
         fresh_worker.restart(F5TTS_DEVICE="auto", MODEL_RETRY_SECONDS=0)
         answer = fresh_worker.ask(QUICK)
     assert answer["error"].startswith("Model not available: ")
-    assert mend in answer["error"]
+    assert fix in answer["error"]
     assert (answer["error_type"], answer.get("refresh_worker")) == (error_type, refresh)
     fresh_worker.speaks()
 

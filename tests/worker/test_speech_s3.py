@@ -161,7 +161,7 @@ def test_the_default_voice_speaks_for_jobs_that_bring_none(on_runpod: FreshWorke
     before = on_runpod.ask(JOB)
     assert before["error_type"] == "SettingsError"
     assert before["error"].startswith("DEFAULT_VOICE='anna' is not a stored voice (none is stored); upload it first.")
-    assert "Mend DEFAULT_VOICE in the endpoint's settings, or send local_voice or ref_audio_base64" in before["error"]
+    assert "Correct DEFAULT_VOICE in the endpoint's settings, or send local_voice or ref_audio_base64" in before["error"]
     health = on_runpod.health()
     assert health["voices"] == {"stored_on": "volume", "default": "anna", "error": health["problems"][-1]}
     assert on_runpod.ask({**upload, "voice_name": "anna.wav"})["status"] == "success"
