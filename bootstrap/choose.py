@@ -119,11 +119,11 @@ class Start:
 
         deadline = self._began + options.limit
         task = Task(self._project, self._requirements, self._fingerprint, self._environment, options, deadline, self._seconds)
-        environment = self._build(task)
+        status, environment = self._build(task)
         log(f"the environment is ready after {time.monotonic() - self._began:.1f} s")
-        return "built", environment
+        return status, environment
 
-    def _build(self, task: "Task") -> Environment:
+    def _build(self, task: "Task") -> tuple[Status, Environment]:
         from bootstrap.build import obtain
 
         if self._is_copied_later and (store := self._local_store(task.options.need)):
@@ -135,10 +135,11 @@ class Start:
                 log(f"{failure.reason} It is built on the network volume itself, which takes longer", "WARN")
             else:
                 self._copy_later(environment)
-                return environment
+                return "built", environment
         store = self._store()
         if store.location.kind != "volume":
-            return obtain(store, task)
+            ready = store.ready(self._fingerprint)
+            return ("ready", ready) if ready else ("built", obtain(store, task))
         from bootstrap.apart import on_volume
 
         door = places.door(self._volume_root)
@@ -148,7 +149,7 @@ class Start:
             )
         finally:
             self._seconds = task.seconds
-        return environment
+        return "built", environment
 
     @property
     def _is_copied_later(self) -> bool:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -113,7 +114,15 @@ class Copy:
                         self._files.append(_File(path, found.st_size, found.st_mode & 0o777, found.st_mtime_ns))
 
         walk(self._from, "")
-        self._files.sort(key=lambda file: file.size, reverse=True)  # the long ones first, so that none is left alone at the end
+        # The large ones first, so that none is left alone at the end; then one of each folder after the other, since a folder
+        # takes up one new name at a time.
+        seen: Counter[str] = Counter()
+        place: dict[str, tuple[int, int]] = {}
+        for file in self._files:
+            folder = file.path.rpartition("/")[0]
+            place[file.path] = (-file.size, 0) if file.size >= _LARGE else (0, seen[folder])
+            seen[folder] += 1
+        self._files.sort(key=lambda file: place[file.path])
 
     def _check_space(self, leftovers: Iterable[Path]) -> None:
         need = self.blocks + self.blocks // 20
