@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from bootstrap.door import Door
+from bootstrap.options import Options
 from bootstrap.report import Failure, Place
 
 FOLDER = "f5-tts-worker"
@@ -115,7 +116,7 @@ def volume_trouble(environment: Mapping[str, str], root: Path | None) -> str | N
 @cache
 def door(root: Path) -> Door:
     """The one door of this process to a volume; nobody else calls into it before the door has answered."""
-    return Door(root)
+    return Door(root, limit=Options.read(os.environ).silence)
 
 
 def local_places(environment: Mapping[str, str], project: Path) -> Iterator[Location]:

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bootstrap import sweep
+from bootstrap import places, sweep
 from bootstrap.copying import Copy
-from bootstrap.door import Door, is_local
+from bootstrap.door import is_local
 from bootstrap.lease import LeaseLost
 from bootstrap.options import Options
 from bootstrap.places import FULL, Location, write_failure
@@ -75,7 +75,7 @@ def main(root: Path, build: Path) -> None:
 
 
 def _wait_for_volume(root: Path) -> None:
-    door, said = Door(root), False
+    door, said = places.door(root), False
     # While it is mounted anew, its folder is an empty one of this machine.
     while (verdict := door.look()).trouble or not verdict.folder or is_local(root):
         if not said:

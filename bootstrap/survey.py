@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bootstrap.door import LIMIT, is_local
-from bootstrap.places import Location
+from bootstrap.door import is_local
+from bootstrap.places import Location, door
 from bootstrap.report import Failure
 from bootstrap.store import Environment, Store
 
@@ -40,7 +40,7 @@ def survey(location: Location, name: str) -> Survey:
     from bootstrap.apart import on_volume, within
 
     try:
-        return on_volume(location.root, lambda: _look(location, name), within(LIMIT))
+        return on_volume(location.root, lambda: _look(location, name), within(door(location.root).limit))
     except Failure as failure:
         return Survey(trouble=(failure.cause, failure.reason, failure.fix))
 
