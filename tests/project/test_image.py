@@ -24,8 +24,8 @@ from tests.support.hub_server import hub_server
 DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()
 HUB: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "hub.json").read_text())
 HUB_TESTS: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "tests.json").read_text())
-ROOT = "https://github.com/YOU/f5-tts-worker"
-RAW = "https://raw.githubusercontent.com/YOU/f5-tts-worker/main"
+ROOT = "https://github.com/OWNER/f5-tts-worker"
+RAW = "https://raw.githubusercontent.com/OWNER/f5-tts-worker/main"
 INPUTS: dict[str, dict[str, Any]] = {entry["key"]: entry["input"] for entry in HUB["config"]["env"]}
 NOT_OURS = {"HF_TOKEN", "RUNPOD_LOG_LEVEL"}
 """Variables that libraries read, and that users want to set."""
