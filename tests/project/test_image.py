@@ -17,6 +17,8 @@ import yaml
 from bootstrap.installers import UV_VERSION
 from f5_worker.job.request import parse_job
 from f5_worker.model.community import COMMUNITY
+from f5_worker.model.files import OFFICIAL_VOCODER
+from f5_worker.runtime.hub import hub_file
 from f5_worker.settings import Settings, load_settings
 from tests import REPOSITORY
 from tests.support.hub_server import hub_server
@@ -127,6 +129,24 @@ def test_the_official_weights_are_laid_out_as_a_model_folder(tmp_path: Path) -> 
     assert files["vocos/pytorch_model.bin"] == b"the vocoder"
     assert yaml.safe_load(files["config.yaml"])["model"]["backbone"] == "DiT"
     assert len(files["vocab.txt"].splitlines()) > 1000
+
+
+def test_the_vocoder_that_is_built_into_every_image_is_the_one_that_a_worker_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = re.search(r'PYTHONPATH=\S+ python3 -c "(.*?)"', DOCKERFILE.replace("\\\n", ""), re.DOTALL)
+    assert command
+    parts = {part: f"the vocoder's {part}".encode() for part in ("config.yaml", "pytorch_model.bin")}
+    with hub_server({f"charactr/vocos-mel-24khz/{part}": data for part, data in parts.items()}) as hub:
+        variables = {"PATH": os.defpath, "HOME": str(tmp_path), "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.url}
+        subprocess.run([sys.executable, "-c", command[1].replace("/opt/", f"{tmp_path}/opt/")], env=variables, check=True)
+    monkeypatch.setenv("F5_IMAGE_ROOT", str(tmp_path / "opt"))
+    for cache in ("opt/f5-tts-worker/hub", "volume/huggingface-cache/hub"):  # the image's is preferred
+        snapshot = tmp_path / cache / "models--charactr--vocos-mel-24khz" / "snapshots" / "other"
+        snapshot.mkdir(parents=True)
+        (snapshot / "config.yaml").write_bytes(b"another")
+    for part, data in parts.items():
+        assert hub_file(f"{OFFICIAL_VOCODER}/{part}", "F5TTS_VOCODER_PATH", tmp_path / "volume").read_bytes() == data
 
 
 @pytest.mark.skipif(os.environ.get("F5_TEST_IMAGE") != "1", reason="builds two images, 20 GB and minutes: F5_TEST_IMAGE=1")

@@ -65,5 +65,5 @@ def _status(api: JobApi, job_id: str) -> dict[str, Any]:
     if posted is None:
         return {"id": job_id, "status": "IN_QUEUE"}
     state = "FAILED" if "error" in posted else "COMPLETED"
-    result = {name: posted[name] for name in ("error", "output") if name in posted}
+    result: dict[str, Any] = {name: posted[name] for name in ("error", "output") if name in posted}
     return {"id": job_id, "status": state, "delayTime": 0, "executionTime": 0, **result}
