@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from f5_worker.runtime.hub import hub_file
 from f5_worker.settings import Settings, load_settings
 from tests import REPOSITORY
 from tests.support.hub_server import hub_server
+from tests.support.processes import run_once
 
 DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()
 HUB: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "hub.json").read_text())
@@ -79,7 +81,25 @@ def test_the_image_holds_every_module_that_the_worker_imports_and_no_more() -> N
     lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     admitted = {line.removeprefix("!") for line in lines if line.startswith("!")}
-    assert admitted == {_top(path) for path in _worker_files()} | {"start.sh", "requirements.txt", "LICENSE"}
+    assert admitted == {_top(path) for path in _worker_files()} | {"start.sh", "requirements.txt", "test_input.json", "LICENSE"}
+
+
+def test_the_image_alone_speaks_its_test_job_without_a_hub(environment: dict[str, str], tmp_path: Path) -> None:
+    """``docker run IMAGE``: what .dockerignore admits, in a folder of its own, with the image's variables and command."""
+    app = tmp_path / "app"
+    app.mkdir()
+    for name in (line.removeprefix("!") for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[0] == "!"):
+        source = REPOSITORY / name
+        shutil.copytree(source, app / name) if source.is_dir() else shutil.copy(source, app / name)
+    variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+    assert variables.keys() == {"F5_PYTHON"}
+    (command,) = re.findall(r'^CMD \["/app/(\S+)"\]$', DOCKERFILE, re.MULTILINE)
+    run = run_once(None, command=[str(app / command)], env={**environment, "F5_PYTHON": sys.executable}, cwd=app)
+    assert run.exit_code == 0, run.log
+    output = run.result["output"]
+    assert output["text"] == json.loads((REPOSITORY / "test_input.json").read_text())["input"]["text"]
+    assert (app / output["audio_path"]).stat().st_size == output["size"]
+    assert "demo model speaks in its place" in output["warnings"][0]
 
 
 def _top(path: Path) -> str:
