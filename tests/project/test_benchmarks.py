@@ -13,6 +13,7 @@ import pytest
 
 import handler
 from benchmarks import (
+    clips,
     cold_start,
     container_ready,
     import_budget,
@@ -152,6 +153,12 @@ def test_container_ready(tmp_path: Path, models: Path) -> None:
     document = measure(container_ready.main, tmp_path, models)
     assert document["figures"][WORKER] > 0
     assert document["figures"]["ratio"] == document["figures"][WORKER] / document["figures"][container_ready.BARE]
+
+
+def test_the_readmes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler, "resources", handler.resources)
+    clips.main(tmp_path, "smoke")
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {name for _, name in clips.clips()}
 
 
 def test_listening(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
