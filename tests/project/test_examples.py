@@ -39,6 +39,7 @@ RUN_BY: Mapping[str, str] = {
     "python3 setup_network_venv.py --check": "bootstrap/test_setup_network_venv.py::"
     "test_check_changes_nothing_and_tells_the_state",
     "pip install --no-deps -r requirements.txt": "bootstrap/test_requirements.py::test_plain_pip_installs_it_as_its_head_says",
+    "git grep -lz ": "project/test_image.py::test_one_command_gives_all_links_another_repository",
     "docker build --platform linux/amd64 -f Dockerfile.runpod ": ".github/workflows/ci.yml",
 }
 """What runs a block or a command that begins so: a test function, or a file that CI runs."""

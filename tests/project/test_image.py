@@ -22,14 +22,16 @@ from f5_worker.model.files import OFFICIAL_VOCODER
 from f5_worker.runtime.hub import hub_file
 from f5_worker.settings import Settings, load_settings
 from tests import REPOSITORY
+from tests.support import release
 from tests.support.hub_server import hub_server
+from tests.support.pages import block
 from tests.support.processes import run_once
 
 DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()
 HUB: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "hub.json").read_text())
 HUB_TESTS: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "tests.json").read_text())
-ROOT = "https://github.com/OWNER/f5-tts-worker"
-RAW = "https://raw.githubusercontent.com/OWNER/f5-tts-worker/main"
+ROOT = f"https://github.com/{release.repository()}"
+RAW = f"https://raw.githubusercontent.com/{release.repository()}/main"
 INPUTS: dict[str, dict[str, Any]] = {entry["key"]: entry["input"] for entry in HUB["config"]["env"]}
 NOT_OURS = {"HF_TOKEN", "RUNPOD_LOG_LEVEL"}
 """Variables that libraries read, and that users want to set."""
@@ -250,6 +252,10 @@ def test_presets_can_be_used(preset: dict[str, Any]) -> None:
     assert load_settings(preset["defaults"]).model_loading == "background"
 
 
+def test_the_form_shows_at_most_a_dozen_inputs() -> None:
+    assert len([field for field in INPUTS.values() if not field["advanced"]]) <= 12
+
+
 def test_each_language_has_a_preset() -> None:
     models = [preset["defaults"]["F5TTS_MODEL"] for preset in HUB["config"]["presets"]]
     assert len(models) == len(set(models))
@@ -304,9 +310,75 @@ def test_the_hubs_test_environment() -> None:
     assert {entry["key"] for entry in config["env"]} <= set(INPUTS)
 
 
+def test_the_hubs_tests_pass(environment: dict[str, str], tmp_path: Path) -> None:
+    """As the release workflow runs them on the image, but for the container."""
+    command = [sys.executable, "-m", "tests.support.hub_tests", str(REPOSITORY / "start.sh")]
+    variables = {**environment, "PYTHONPATH": str(REPOSITORY), "F5_PYTHON": sys.executable}
+    run = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, check=True)
+    assert [line for line in run.stdout.splitlines() if line.startswith("---")] == [
+        f"--- {case['name']}: passed" for case in HUB_TESTS["tests"]
+    ]
+    broken = subprocess.run(command, cwd=tmp_path, env={**variables, "F5TTS_DEVICE": "abacus"}, stdout=subprocess.PIPE)
+    assert broken.returncode == 1
+
+
+# --- The workflows -----------------------------------------------------------------------------------------------------------
+
+
+def workflow(name: str) -> tuple[dict[str, Any], str]:
+    """A workflow, and all commands that it runs."""
+    found = yaml.safe_load((REPOSITORY / ".github" / "workflows" / name).read_text())
+    steps = [step for job in found["jobs"].values() for step in job["steps"]]
+    return found, "\n".join(step["run"] for step in steps if "run" in step).replace("\\\n", "")
+
+
 def test_the_workflow_runs_the_checks_and_builds_both_images() -> None:
-    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())
-    commands = "\n".join(step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step)
+    _, commands = workflow("ci.yml")
     assert "bash .ci/run" in commands
-    assert "docker build --file Dockerfile.runpod " in commands
-    assert "docker build --file .runpod/Dockerfile " in commands
+    assert "docker build --platform linux/amd64 --file Dockerfile.runpod " in commands
+    assert "docker build --platform linux/amd64 --file .runpod/Dockerfile " in commands
+
+
+def test_a_release_builds_pushes_and_tries_both_images() -> None:
+    release_, commands = workflow("release.yml")
+    (job,) = release_["jobs"].values()
+    assert job["permissions"] == {"contents": "read", "packages": "write"}
+    assert {each["dockerfile"] for each in job["strategy"]["matrix"]["include"]} == {"Dockerfile.runpod", ".runpod/Dockerfile"}
+    in_order = [
+        "support.release ",
+        "docker build --platform linux/amd64 ",
+        "docker push ",
+        "support.hub_tests docker run ",
+        "latest",
+    ]
+    places = [commands.index(each) for each in in_order]
+    assert places == sorted(places)
+
+
+def test_the_audit_and_the_updates_have_files_of_their_own() -> None:
+    _, commands = workflow("audit.yml")
+    for requirements in ("requirements.txt", "requirements-dev.txt"):
+        assert re.search(rf"pip-audit .*--requirement {re.escape(requirements)}$", commands, re.MULTILINE)
+    updates = yaml.safe_load((REPOSITORY / ".github" / "dependabot.yml").read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "docker", "pip"}
+
+
+# --- Releases ----------------------------------------------------------------------------------------------------------------
+
+
+def test_all_links_are_to_the_repository_that_pyproject_names() -> None:
+    assert set(map(frozenset, release.linked().values())) == {frozenset({release.repository()})}
+
+
+def test_one_command_gives_all_links_another_repository(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if Path(name).suffix in (".md", ".json", ".toml", ".py"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, tmp_path / name)
+    for command in ("git init -q", "git add -A", block("bash", "git grep -lz").replace("NEW_OWNER/NEW_NAME", "anna/voice")):
+        subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=tmp_path, check=True)
+    check = [sys.executable, "-m", "tests.support.release"]
+    version = release.project()["version"]
+    for tag, name, code in ((f"v{version}", "anna/voice", 0), (f"v{version}", "anna/other", 1), ("v0.0.1", "anna/voice", 1)):
+        assert subprocess.run([*check, tag, name], cwd=tmp_path, stdout=subprocess.PIPE).returncode == code, (tag, name)
