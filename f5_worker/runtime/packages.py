@@ -33,8 +33,8 @@ def missing_package(error: ImportError) -> PackageMissingError:
     state = "is not installed" if isinstance(error, ModuleNotFoundError) else f"does not import ({brief(error)})"
     if package in PACKAGES and trust.blame(error):
         return EnvironmentFailedError(
-            f"The Python package {package} {state}, although it did when the environment was built: it has been damaged since. "
-            "A new worker builds another; send the job again.",
+            f"The Python package {package} {state} any more: the environment has been damaged since it was built. A new worker "
+            "builds another; send the job again.",
             package=package,
         )
     return PackageMissingError(
