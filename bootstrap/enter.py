@@ -44,7 +44,7 @@ def enter(first: str) -> None:
         if report is not None and report.speech:
             _prove(report, first)
         elif report is not None:
-            _end_without_sdk()
+            _stay(first)
         return
     report, defaults = None, {}
     try:
@@ -58,22 +58,24 @@ def enter(first: str) -> None:
         report = Report.without(CRASH.logged())
     for name, value in defaults.items():  # only now: an installer would keep its downloads there
         os.environ[name] = os.environ.get(name) or value
-    if report is None:
-        if os.environ.get("PYTHONPATH") and _import_error(first) is not None:
-            _leave_pythonpath()
-        return
-    os.environ[VARIABLE] = report.to_json()
-    if report.speech:
-        _become(report.interpreter)
-    _end_without_sdk()
+    if report is not None:
+        os.environ[VARIABLE] = report.to_json()
+        if report.speech:
+            _become(report.interpreter)
+    _stay(first)
 
 
-def _end_without_sdk() -> None:
+def _stay(first: str) -> None:
+    """Go on in this Python, where it has the SDK; without PYTHONPATH, where that has modules that break it."""
+    from bootstrap.report import log
+
     if not _is_there("runpod"):
-        from bootstrap.report import log
-
         log("The worker cannot start on this Python, which has no RunPod SDK; correct what the bootstrap says above.", "ERROR")
         sys.exit(1)
+    if os.environ.get("PYTHONPATH") and _import_error(first) is not None:
+        log("PYTHONPATH is not used: with it, the worker's packages cannot be imported.", "WARN")
+        del os.environ["PYTHONPATH"]
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _prove(report: "Report", first: str) -> None:
@@ -107,15 +109,6 @@ def _import_error(first: str) -> Exception | None:
         ours = missing.partition(".")[0] in _OURS if missing else in_file.parent in [PROJECT / name for name in _OURS]
         return None if ours else error
     return None
-
-
-def _leave_pythonpath() -> None:
-    """Run the same command without PYTHONPATH, which has modules that break the worker's packages."""
-    from bootstrap.report import log
-
-    log("PYTHONPATH is not used: with it, the worker's packages cannot be imported.", "WARN")
-    del os.environ["PYTHONPATH"]
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _become(interpreter: str) -> None:

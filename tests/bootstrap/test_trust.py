@@ -44,10 +44,8 @@ def use(build: Path, how: str, status: str = "ready", **variables: str) -> "subp
     """A process that runs from ``build``; within the trial it ends (``die``), waits, or goes on to speak."""
     report = Report(status, "volume", str(build / "bin" / "python"), None, "")  # type: ignore[arg-type]
     does = {"die": "os.kill(os.getpid(), signal.SIGSEGV)", "wait": "time.sleep(600)", "speak": "pass"}[how]
-    code = (
-        f"import os, signal, time\nfrom bootstrap import trust\nwith trust.trial(last={how == 'speak'}):\n print(1, flush=True)"
-    )
-    code += f"\n {does}"
+    trial = f"with trust.trial(last={how == 'speak'}):\n print(1, flush=True)\n {does}"
+    code = f"import os, signal, time\nfrom bootstrap import trust\n{trial}"
     environment = {**os.environ, VARIABLE: report.to_json(), **variables}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
