@@ -15,7 +15,7 @@ from tests import wait_until
 from tests.support.bootstrap_packages import World, make_wheel, many_files, process_ids, tmpfs, value
 from tests.support.job_api import JobApi
 from tests.support.moosefs import MooseFS, Part, moosefs, moosefs_cluster
-from tests.support.start_worlds import ask, sdk_python, start_world, worker
+from tests.support.start_worlds import WORKER, ask, sdk_python, start_world, worker
 
 __all__ = ["moosefs", "moosefs_cluster", "sdk_python", "start_world", "tmpfs"]  # fixtures that come from the helpers
 
@@ -114,6 +114,35 @@ def test_frozen_while_it_is_published(world: World, volume: Path, moosefs: Moose
             assert answer["report"]["publication"]["status"] == "copying"
         wait_until(lambda: ask(running)["report"]["publication"]["status"] == "done")
     assert len(list(volume.rglob("many/m*.py"))) == 400
+
+
+LATE = WORKER.replace(
+    "from f5_worker.sdk", "import contextlib\nwith contextlib.suppress(ImportError):\n    import early\nfrom f5_worker.sdk"
+).replace("    runpod.serverless.start", "    from bootstrap import guard\n    guard.dismiss()\n    runpod.serverless.start")
+"""It is at its job loop after a long import."""
+
+
+def test_frozen_in_the_imports_of_an_environment_on_the_volume(world: World, volume: Path, moosefs: MooseFS) -> None:
+    go = world.folder / "go"
+    waits = f"import pathlib, sys, time\nprint('importing', file=sys.stderr, flush=True)\ngo = pathlib.Path({str(go)!r})\n"
+    waits += "while not go.exists():\n    time.sleep(0.02)\n"
+    make_wheel(world.wheels, "early", "1.0", {"early.py": f"{waits}import late.part\n", "late/part/__init__.py": ""})
+    world.require("sdk==1.0", "tiny==1.0", "early==1.0")
+    assert world.start("--root", str(volume)).finish().place == "local"
+    wait_until(lambda: list(volume.rglob("ready.json")) and not publishers(world))
+    (world.project / "handler.py").write_text(LATE)
+    world.variables["F5_LOCAL_ROOT"] = str(world.folder / "another disk")
+    moosefs.remount()
+    with JobApi(hold=0.1) as api, worker(world, api) as running:
+        running.wait_for_log("importing")
+        with moosefs.frozen("chunkserver"):
+            go.touch()
+            answer = ask(running)
+            assert (answer["says"], answer["report"]["cause"], answer["python"]) == (None, "volume", world.python)
+        wait_until(lambda: ask(running)["says"] == 1)
+        wait_until(lambda: "stood in for the worker ends" in running.log)
+        answer = ask(running)
+        assert (answer["says"], answer["report"]["place"]) == (1, "volume")
 
 
 def test_what_hangs_is_left_behind(moosefs: MooseFS) -> None:
