@@ -1,9 +1,9 @@
 """Answers jobs for a worker that hangs in its imports, while its environment's volume does.
 
 The interpreter of an environment on a network volume reads thousands of files from there before it takes a job, and a read
-that hangs cannot be ended. So a fork stays behind on the image's own Python until the worker is at its job loop. When the volume
-stops answering before that, it starts a worker without an environment, which says so, and which leaves once the first one is
-through.
+that hangs cannot be ended. So a fork stays behind on the image's own Python until the worker is at its job loop. When the
+volume stops answering before that, the fork starts a worker without an environment, which says so, and which leaves once the
+first one is through.
 """
 
 import importlib.util

@@ -12,10 +12,10 @@ import pytest
 
 from bootstrap.report import Report
 from tests import wait_until
-from tests.support.bootstrap_packages import Start, World, make_wheel, many_files, process_ids, tiny_world, value
+from tests.support.bootstrap_packages import Start, World, make_wheel, many_files, process_ids, tiny_world, tmpfs, value
 from tests.support.moosefs import MooseFS, moosefs, moosefs_cluster
 
-__all__ = ["moosefs", "moosefs_cluster", "tiny_world"]  # fixtures that come from the helpers
+__all__ = ["moosefs", "moosefs_cluster", "tiny_world", "tmpfs"]  # fixtures that come from the helpers
 
 LARGE = 9 << 20
 """Bytes of a file that the next worker takes over."""
@@ -147,3 +147,41 @@ def test_kill_at_ten_moments_of_publishing(world: World) -> None:
     assert "1 large files (9.4 MB) were there already" in last.text
     assert elsewhere(world, "one more").finish().place == "volume"
     assert world.builds() == [whole(world)]
+
+
+def test_a_volume_that_is_too_small_is_told_while_the_worker_speaks(world: World, volume: Path, moosefs: MooseFS) -> None:
+    moosefs.limit(volume, 5 << 20)
+    start = world.start()
+    report = start.finish()
+    assert (report.place, value(report.interpreter)) == ("local", "1")
+    wait_until(lambda: not publishers(world))
+    shown = report.public()
+    assert shown["publication"]["status"] == "failed"
+    assert "no space left on the network volume" in shown["warnings"][-1]
+    assert "make it larger" in shown["warnings"][-1]
+    assert not list(volume.rglob("many.bin"))
+
+
+@pytest.mark.usefixtures("volume")
+def test_an_environment_is_built_on_the_volume_where_the_local_disk_is_too_small(world: World, tmpfs: Path) -> None:
+    report = world.start(F5_LOCAL_ROOT=str(tmpfs), F5_BOOTSTRAP_NEED="12e6").finish()
+    assert (report.status, report.place, value(report.interpreter)) == ("built", "volume", "1")
+    assert whole(world) == Path(report.interpreter).parent.parent
+
+
+def test_by_hand_it_is_complete_when_the_command_ends(world: World, volume: Path) -> None:
+    script = [world.python, str(world.project / "setup_network_venv.py"), "--require", "--root", str(volume)]
+    done = subprocess.run(script, env=world.variables, capture_output=True, check=True, text=True)
+    assert whole(world) == Path(done.stdout.strip()).parent.parent
+    assert not publishers(world)
+
+
+def test_a_container_that_starts_again_goes_on_with_its_own(world: World, volume: Path) -> None:
+    (world.project / "bootstrap" / "publish.py").write_text(DIES + (world.project / "bootstrap" / "publish.py").read_text())
+    first = world.start(DIES_AT="os.mkdir::3").finish()
+    wait_until(lambda: not publishers(world))
+    again = world.start().finish()
+    assert (again.status, again.interpreter) == ("ready", first.interpreter)
+    after_copying(world, again)
+    assert whole(world)
+    assert list(volume.rglob("ready.json"))

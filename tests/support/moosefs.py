@@ -107,7 +107,7 @@ class MooseFS:
 
     def limit(self, folder: Path, size: int) -> None:
         """Let a folder of the first mount hold so many bytes, as a volume of that size."""
-        command = [*self._inside(), "mfssetquota", "-s", str(size), str(folder)]
+        command = [*self._inside(), "mfssetquota", "-S", str(size), str(folder)]
         subprocess.run(command, env={"PATH": _PATH}, capture_output=True, check=True)
 
     def mend(self) -> None:
