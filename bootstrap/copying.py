@@ -101,6 +101,7 @@ class Copy:
                 raise LeaseLost from error
             if error.errno in FULL:
                 self._store.discard(self._target)
+                shutil.rmtree(self._store.trash, ignore_errors=True)
             raise
 
     def _plan(self) -> None:

@@ -39,8 +39,8 @@ _PACKAGE = (
 _SENTENCES: Mapping[Cause, tuple[str, str]] = {
     "disk": (
         "There was no space left on {where} while the environment was installed.",
-        "Free some on {where} or make it larger: an environment needs about 8 GB, and the container disk as much again while "
-        "it is being built.",
+        "Free some on {where} or make it larger: an environment needs about 8 GB (11 GB on a network volume), and the "
+        "container disk as much again while it is being built.",
     ),
     "read_only": ("{where} refused a write during the install.", "Attach it with write access."),
     "denied": ("The package index refused {named}{at}.", "Check the index's address and credentials."),

@@ -38,7 +38,7 @@ def start(project: Path, root: Path, environment: Environment, variables: Mappin
     try:
         Note(environment.home).write(status="waiting")
         subprocess.Popen(
-            [sys.executable, "-S", "-m", "bootstrap.publish", str(root), str(build)],
+            [sys.executable, "-E", "-S", "-m", "bootstrap.publish", str(root), str(build)],
             cwd=project,
             env=dict(variables),
             stdin=subprocess.DEVNULL,

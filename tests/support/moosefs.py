@@ -79,6 +79,7 @@ class MooseFS:
             self._start_servers()
             self.root = self.mount()
             _wait(lambda: os.statvfs(self.root).f_blocks, "the chunkserver has not come")
+            self._tool("mfssetgoal", "1", str(self.root))  # else it waits some seconds for a server that holds the second copy
             self._stack = stack.pop_all()
         return self
 
@@ -107,8 +108,7 @@ class MooseFS:
 
     def limit(self, folder: Path, size: int) -> None:
         """Let a folder of the first mount hold so many bytes, as a volume of that size."""
-        command = [*self._inside(), "mfssetquota", "-S", str(size), str(folder)]
-        subprocess.run(command, env={"PATH": _PATH}, capture_output=True, check=True)
+        self._tool("mfssetquota", "-S", str(size), str(folder))
 
     def mend(self) -> None:
         """Thaw what is frozen; mount anew where the first mount is dead."""
@@ -184,6 +184,9 @@ class MooseFS:
 
     def _inside(self) -> Sequence[str]:
         return ("nsenter", f"--net=/proc/{self._running['master'].pid}/ns/net")
+
+    def _tool(self, *command: str) -> None:
+        subprocess.run([*self._inside(), *command], env={"PATH": _PATH}, capture_output=True, check=True)
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         tied = [sys.executable, "-I", "-S", str(REPOSITORY / "bootstrap" / "die_with_parent.py"), str(os.getpid()), *command]
