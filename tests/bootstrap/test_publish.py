@@ -29,7 +29,7 @@ THERE = "bootstrap: the environment is on the network volume"
 @pytest.fixture(name="volume")
 def empty_volume(world: World, moosefs: MooseFS) -> Iterator[Path]:
     """The world's volume, an empty one; its environment has a script, a large file and some hundred small ones."""
-    many = {f"many{number}/{name}": text for number in range(3) for name, text in many_files("m", 60).items()}
+    many = {f"many{number}/{name}": text for number in range(3) for name, text in many_files("m", 20).items()}
     make_wheel(world.wheels, "many", "1.0", {**many, "many.bin": b"F5" * (LARGE // 2)})
     script = {
         "said.py": "def main():\n    print('said')\n",
@@ -38,7 +38,7 @@ def empty_volume(world: World, moosefs: MooseFS) -> Iterator[Path]:
     make_wheel(world.wheels, "said", "1.0", script)
     world.require("tiny==1.0", "many==1.0", "said==1.0")
     world.volume = moosefs.folder(world.folder.name)
-    world.variables |= {"NETWORK_VOLUME": str(world.volume), "F5_BOOTSTRAP_STALE": "1.5"}
+    world.variables["NETWORK_VOLUME"] = str(world.volume)
     yield world.volume
     moosefs.mend()
     for process in publishers(world):
@@ -66,7 +66,7 @@ def whole(world: World) -> Path | None:
     assert value(str(build / "bin" / "python")) == "1"
     packages = next(build.glob("lib/python3*/site-packages"))
     assert (packages / "many.bin").stat().st_size == LARGE
-    assert len(list(packages.glob("many*/m/m*.py"))) == len(list(packages.glob("many*/m/__pycache__/m*.pyc"))) == 180
+    assert len(list(packages.glob("many*/m/m*.py"))) == len(list(packages.glob("many*/m/__pycache__/m*.pyc"))) == 60
     return build
 
 
@@ -171,13 +171,14 @@ sys.addaudithook(_count)
 """
 """Goes before publish.py: kill -9 before a call that changes the volume."""
 MOMENTS = (
-    *("os.mkdir::3", "os.mkdir::9", "open::2", "open::60", "open::200", "open::380", "os.utime::30", "os.symlink::1"),
+    *("os.mkdir::3", "os.mkdir::9", "open::2", "open::30", "open::80", "open::140", "os.utime::20", "os.symlink::1"),
     *("os.rename:many.bin:1", "os.rename:ready.json:1"),
 )
 
 
 @pytest.mark.usefixtures("volume")
 def test_kill_at_ten_moments_of_publishing(world: World) -> None:
+    world.variables["F5_BOOTSTRAP_STALE"] = "0.5"
     code = world.project / "bootstrap" / "publish.py"
     code.write_text(DIES + code.read_text())
     for moment in MOMENTS:
@@ -222,6 +223,7 @@ def test_by_hand_it_is_complete_when_the_command_ends(world: World, volume: Path
 
 
 def test_a_container_that_starts_again_goes_on_with_its_own(world: World, volume: Path) -> None:
+    world.variables["F5_BOOTSTRAP_STALE"] = "0.5"
     (world.project / "bootstrap" / "publish.py").write_text(DIES + (world.project / "bootstrap" / "publish.py").read_text())
     first = world.start(DIES_AT="os.mkdir::3").finish()
     wait_until(lambda: not publishers(world))

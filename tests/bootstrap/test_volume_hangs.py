@@ -51,7 +51,7 @@ def test_frozen_at_the_start(world: World, volume: Path, moosefs: MooseFS, part:
         assert answer["report"]["publication"]["status"] == "waiting"
         moosefs.thaw()
         wait_until(lambda: ask(running)["report"]["publication"]["status"] == "done")
-    world.variables["F5_LOCAL_ROOT"] = str(world.folder / "another disk")
+    world.variables |= {"F5_LOCAL_ROOT": str(world.folder / "another disk"), "F5_BOOTSTRAP_SILENCE": "60"}
     found = world.start().finish()
     assert (found.status, found.place, value(found.interpreter)) == ("ready", "volume", "1")
 
@@ -96,7 +96,7 @@ def test_frozen_while_it_is_built_on_directly(world: World, moosefs: MooseFS, tm
             "volume",
             SILENT,
         )
-        with worker(world, api, variables) as running:
+        with worker(world, api, {**variables, "F5_BOOTSTRAP_SILENCE": "60"}) as running:
             answer = ask(running)
         assert (answer["says"], answer["report"]["place"]) == (1, "volume")
     assert len(world.builds()) == 1
