@@ -9,7 +9,6 @@ first one is through.
 import importlib.util
 import os
 import select
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -51,6 +50,8 @@ def dismiss() -> None:
 
 
 def _guard(watched: int, root: Path) -> NoReturn:
+    import subprocess
+
     stand_in = None
     try:
         while not select.select([watched], [], [], _LOOK_EVERY)[0]:

@@ -170,13 +170,14 @@ def _ensure_dir(path: Path) -> Path:
     return path
 
 
-def _written(process: int) -> str:
-    """What a process has written so far, for people; nothing where the kernel does not tell. Others may fill the same disk."""
+def _written(process: int) -> int:
+    """Bytes that a process and those it has started have written so far; 0 where the kernel does not tell."""
     try:
-        counters = Path(f"/proc/{process}/io").read_text()
-    except OSError:
-        return ""
-    return f", {int(counters.split('wchar: ')[1].split()[0]) / 1e9:.1f} GB written"
+        own = int(Path(f"/proc/{process}/io").read_text().split("wchar: ")[1].split()[0])
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except (OSError, IndexError):
+        return 0
+    return own + sum(_written(int(child)) for child in children)
 
 
 def run(
@@ -218,7 +219,9 @@ def run(
                 except subprocess.TimeoutExpired:
                     if show and time.monotonic() - ticked >= _TICK:
                         ticked = time.monotonic()
-                        log(f"still at it after {ticked - started:.0f} s{_written(process.pid)}")
+                        written = _written(process.pid)  # not what the disk has less: others write there too
+                        told = f", {written / 1e9:.1f} GB written" if written > 5e7 else ""
+                        log(f"still at it after {ticked - started:.0f} s{told}")
         except BaseException:
             process.kill()
             raise

@@ -48,20 +48,12 @@ class Publication:
 
 
 class Note:
-    """The note of the one process that copies what lies in ``home``."""
+    """The note of the one process that copies what lies in ``home``: of the one that has ``lock``, see ``take_lock``."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, lock: int) -> None:
         self._path = home / _NOTE
-        self._lock = os.open(home / _LOCK, os.O_WRONLY | os.O_CREAT, 0o644)
+        self._lock = lock
         self.publication = Publication()
-
-    def is_mine(self) -> bool:
-        """Take the right to keep the note, for as long as this process lives; false where another process has it."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     def write(self, **changes: Any) -> None:
         """Tell what has changed."""
@@ -73,6 +65,17 @@ class Note:
     def fail(self, failure: Failure) -> None:
         """Tell why there is no copy."""
         self.write(status="failed", reason=failure.reason, fix=failure.fix)
+
+
+def take_lock(home: Path) -> int | None:
+    """The right to copy and to keep the note, as a descriptor for a child to inherit; ``None`` where another process has it."""
+    lock = os.open(home / _LOCK, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def read(home: Path) -> Publication | None:

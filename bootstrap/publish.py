@@ -1,5 +1,5 @@
 """Copies a new environment from the local disk to the network volume, in a process of its own beside the worker:
-``python -m bootstrap.publish ROOT BUILD``, started by ``start``.
+``python -m bootstrap.publish ROOT BUILD LOCK``, started by ``start``.
 
 A network volume answers slowly and many questions at once, so many files are copied at once. One of many workers copies
 (turn.py); the marker comes last, so nothing half-made is ever used. Where the volume hangs this process hangs with it, and
@@ -21,7 +21,7 @@ from bootstrap.door import is_local
 from bootstrap.lease import LeaseLost
 from bootstrap.options import Options
 from bootstrap.places import FULL, Location, write_failure
-from bootstrap.publication import Note
+from bootstrap.publication import Note, take_lock
 from bootstrap.report import Failure, log
 from bootstrap.room import gb
 from bootstrap.store import Environment, Store
@@ -36,25 +36,28 @@ def start(project: Path, root: Path, environment: Environment, variables: Mappin
     """Let a process of its own copy the environment to the volume at ``root``. It ends when that is done."""
     build = environment.interpreter.parent.parent
     try:
-        Note(environment.home).write(status="waiting")
+        lock = take_lock(environment.home)
+        if lock is None:
+            return  # it is being copied by this container already
+        Note(environment.home, lock).write(status="waiting")
         subprocess.Popen(
-            [sys.executable, "-E", "-S", "-m", "bootstrap.publish", str(root), str(build)],
+            [sys.executable, "-E", "-S", "-m", "bootstrap.publish", str(root), str(build), str(lock)],
             cwd=project,
             env=dict(variables),
+            pass_fds=[lock],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # its log goes where ours goes
         )
+        os.close(lock)
     except OSError as error:
         log(f"the environment cannot be copied to the network volume ({error.strerror})", "WARN")
 
 
-def main(root: Path, build: Path) -> None:
+def main(root: Path, build: Path, lock: int) -> None:
     """Copy until it is there, or until it is clear that it cannot be."""
     signal.signal(signal.SIGTERM, _leave)
     os.nice(10)
-    note = Note(build.parent)
-    if not note.is_mine():
-        return
+    note = Note(build.parent, lock)
     options = Options.read(os.environ)
     pauses = iter(_PAUSES)
     while True:
@@ -122,4 +125,4 @@ def _leave(number: int, _frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
