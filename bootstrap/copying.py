@@ -7,6 +7,7 @@ that was killed has left behind is taken over where it is what is wanted.
 """
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -199,7 +200,7 @@ class Copy:
         if self._stop.is_set():
             return
         if written != file.size:
-            raise Failure("disk", f"{Path(file.path).name} has changed while it was copied.", "The next worker tries again.")
+            raise OSError(errno.EAGAIN, "it has changed while it was copied", file.path)
         if file.path.endswith(".py"):
             os.utime(name, ns=(file.mtime_ns, file.mtime_ns))
         if name != final:

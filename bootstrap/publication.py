@@ -12,6 +12,7 @@ reason, fix            null, or one sentence each
 import fcntl
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -59,8 +60,9 @@ class Note:
         """Tell what has changed."""
         self.publication = replace(self.publication, **changes)
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self.publication)))
-        draft.replace(self._path)
+        with suppress(OSError):  # a local disk that is full does not keep the volume from being filled
+            draft.write_text(json.dumps(asdict(self.publication)))
+            draft.replace(self._path)
 
     def fail(self, failure: Failure) -> None:
         """Tell why there is no copy."""

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from bootstrap import apart
+from bootstrap.door import leave_probe
 from bootstrap.report import Failure, Report
+from f5_worker.endpoints.health import machine_facts, what_is_wrong
 from f5_worker.errors import EnvironmentFailedError, PackageMissingError
 from f5_worker.resources import Resources
+from f5_worker.settings import Settings
 from tests import wait_until
 from tests.support.bootstrap_packages import World, make_wheel, many_files, process_ids, tmpfs, value
 from tests.support.job_api import JobApi
@@ -34,6 +37,12 @@ def empty_volume(world: World, moosefs: MooseFS) -> Iterator[Path]:
         os.kill(process, signal.SIGKILL)
 
 
+def leave_probe_in(volume: Path) -> None:
+    """As a worker does that has been there before."""
+    (volume / "f5-tts-worker").mkdir()
+    leave_probe(volume)
+
+
 def publishers(world: World) -> list[int]:
     """The processes that copy."""
     return process_ids(f"bootstrap.publish {world.volume}")
@@ -41,8 +50,7 @@ def publishers(world: World) -> list[int]:
 
 @pytest.mark.parametrize("part", ["mount", "master", "chunkserver"])
 def test_frozen_at_the_start(world: World, volume: Path, moosefs: MooseFS, part: Part) -> None:
-    (volume / "f5-tts-worker").mkdir()
-    (volume / "f5-tts-worker" / ".door").write_bytes(b"F5" * 2048)
+    leave_probe_in(volume)
     moosefs.remount()  # nothing of it is in a cache
     with JobApi(hold=0.1) as api, moosefs.frozen(part), worker(world, api) as running:
         answer = ask(running)
@@ -143,6 +151,25 @@ def test_frozen_in_the_imports_of_an_environment_on_the_volume(world: World, vol
         wait_until(lambda: "stood in for the worker ends" in running.log)
         answer = ask(running)
         assert (answer["says"], answer["report"]["place"]) == (1, "volume")
+
+
+def test_health_while_a_volume_dies_hangs_and_comes_back(moosefs: MooseFS, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("F5_BOOTSTRAP_SILENCE", "3")
+    folder = moosefs.folder("health")
+    leave_probe_in(folder)
+    settings = Settings(network_volume=folder)
+
+    def told() -> list[str]:
+        return what_is_wrong({**machine_facts(settings), "s3": {}})
+
+    wait_until(lambda: told() == [])
+    moosefs.kill("mount")
+    wait_until(lambda: told() == ["The network volume fails (Transport endpoint is not connected)."])
+    moosefs.remount()
+    wait_until(lambda: told() == [])
+    with moosefs.frozen("chunkserver"):
+        wait_until(lambda: told() == [SILENT])
+    wait_until(lambda: told() == [])
 
 
 def test_what_hangs_is_left_behind(moosefs: MooseFS) -> None:
