@@ -115,7 +115,7 @@ class _Reader:
         if first and second:
             return first, second
         if first or second:
-            self.problems.append(f"only one of {' and '.join(names)} is set; set both, or none")
+            self.problems.append(f"only one of {' and '.join(names)} is set; set both or neither")
         return None
 
 

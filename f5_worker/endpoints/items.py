@@ -134,7 +134,7 @@ def speak_items(request: ItemsRequest, job: Job, resources: Resources) -> dict[s
         with part.alone(resources), part.job.stages("reference"):
             part.cast = obtain_cast(part.request, part.job, resources.references)
     if (answer := answer_in_time(made_before)) is not None:
-        log.info("This job was made before: it is answered from what was made")
+        log.info("This job was done before: it is answered with the result that was kept")
         return answer
     if any(part.answer is None for part in parts):
         with job.stages("model_load"), track("Loading the model"):

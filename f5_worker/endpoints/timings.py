@@ -97,7 +97,8 @@ class WordTimer:
             raise
         except Exception as error:  # noqa: BLE001 - times are extra, and the speech is paid for
             log.error(f"Word times failed: {type(error).__name__} in {_place(error)}")
-            fields, warnings = {}, [f"The word times failed ({type(error).__name__}); the chunks have exact times."]
+            kind = type(error).__name__
+            fields, warnings = {}, [f"The words could not be timed ({kind}); the chunks still have exact times."]
         self._job.warnings.extend(warnings)
         return fields
 
@@ -252,6 +253,7 @@ def timing_files(
             files[name] = text
         else:
             warnings.append(
-                f"The {name} timings do not fit into the answer, but words has the times; set S3, or ask for fewer formats."
+                f"The {name} timings do not fit into the answer, but the answer's words have the times; set an S3 bucket, or "
+                "ask for fewer formats."
             )
     return files, warnings

@@ -79,7 +79,7 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     with job.stages("reference"):
         cast = obtain_cast(request, job, resources.references)
     if (answer := answer_in_time(made_before)) is not None:
-        log.info("This job was made before: it is answered from what was made")
+        log.info("This job was done before: it is answered with the result that was kept")
         yield answer
         return
     with job_folders() as folders, word_timer(request, job, resources) as timer:
@@ -149,7 +149,7 @@ def _stream(request: TtsRequest, job: Job) -> "Stream | None":
     from f5_worker.endpoints.stream import Stream
 
     if request.remove_silence:
-        job.warnings.append("remove_silence needs the whole speech: the parts of the stream came when all of it was spoken.")
+        job.warnings.append("remove_silence needs all of the speech, so the parts of the stream came only at the end.")
     return Stream(request)
 
 

@@ -78,7 +78,7 @@ def read_pickle(torch: Any, path: Path) -> dict[str, Any]:
     """The tensors of a torch file by name, mapped from it; nothing but tensors is ever unpickled."""
     document = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     if not isinstance(document, dict):
-        raise CheckpointMismatchError(f"{path.name} holds no weights by name; it is not a checkpoint of this model.")
+        raise CheckpointMismatchError(f"{path.name} holds no named weights; it is not a checkpoint of this model.")
     return document
 
 

@@ -97,7 +97,7 @@ def synthesise(
         with _model_errors():
             waves = _speak_batch(model, [utterances[index] for index in batch], guidance, check_stopped)
         if waves is None:
-            log.warn(f"GPU memory does not suffice for {len(batch)} chunks at once; going on with fewer")
+            log.warn(f"There is too little GPU memory for {len(batch)} chunks at once; going on with fewer")
             middle = len(batch) // 2
             batches = [batch[:middle], batch[middle:], *batches]
             continue
