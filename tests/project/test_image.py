@@ -93,10 +93,10 @@ def test_the_image_alone_speaks_its_test_job_without_a_hub(environment: dict[str
     for name in (line.removeprefix("!") for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[0] == "!"):
         source = REPOSITORY / name
         shutil.copytree(source, app / name) if source.is_dir() else shutil.copy(source, app / name)
-    variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
-    assert variables.keys() == {"F5_PYTHON"}
+    assert dict(re.findall(r"^ENV (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE)).keys() == {"F5_PYTHON"}
+    variables = {**environment, "OMP_NUM_THREADS": "1", "F5_PYTHON": sys.executable}
     (command,) = re.findall(r'^CMD \["/app/(\S+)"\]$', DOCKERFILE, re.MULTILINE)
-    run = run_once(None, command=[str(app / command)], env={**environment, "F5_PYTHON": sys.executable}, cwd=app)
+    run = run_once(None, command=[str(app / command)], env=variables, cwd=app)
     assert run.exit_code == 0, run.log
     output = run.result["output"]
     assert output["text"] == json.loads((REPOSITORY / "test_input.json").read_text())["input"]["text"]
@@ -313,7 +313,7 @@ def test_the_hubs_test_environment() -> None:
 def test_the_hubs_tests_pass(environment: dict[str, str], tmp_path: Path) -> None:
     """As the release workflow runs them on the image, but for the container."""
     command = [sys.executable, "-m", "tests.support.hub_tests", str(REPOSITORY / "start.sh")]
-    variables = {**environment, "PYTHONPATH": str(REPOSITORY), "F5_PYTHON": sys.executable}
+    variables = {**environment, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "F5_PYTHON": sys.executable}
     run = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     assert [line for line in run.stdout.splitlines() if line.startswith("---")] == [
         f"--- {case['name']}: passed" for case in HUB_TESTS["tests"]
