@@ -62,11 +62,14 @@ def _failure(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {"output": output, "error": answer["error"], **({"stopPod": True} if answer.get("refresh_worker") else {})}
 
 
-def serve(handler: Callable[[dict[str, Any]], Any] | StreamHandler, *, restart: bool) -> None:
-    """Run the SDK until it is told to end. With ``restart``, it is started again where it fails: no failure ends the worker."""
-    config: dict[str, Any] = {"handler": handler}
+def serve(handler: Callable[[dict[str, Any]], Any] | StreamHandler, *, concurrency: int, restart: bool) -> None:
+    """Run the SDK until it is told to end, with up to ``concurrency`` jobs at once.
+
+    With ``restart``, it is started again where it fails: no failure ends the worker.
+    """
+    config: dict[str, Any] = {"handler": handler, "concurrency_modifier": lambda _now: concurrency}
     if isinstance(handler, StreamHandler):
-        config = {"handler": handler.parts, "return_aggregate_stream": True}
+        config |= {"handler": handler.parts, "return_aggregate_stream": True}
         rp_scale.handle_job = handler.handle
     rp_http._transmit = post_result
     rp_scale.JobScaler = Scaler  # the SDK makes its own, and offers no other way
@@ -161,10 +164,11 @@ async def post_result(session: ClientSession, url: str, body: str) -> None:
         aiohttp.ClientError: the last one, when the platform never took it.
     """
     data, deadline = body.encode(), time.monotonic() + _POST_SECONDS
+    headers = {**_HEADERS, "X-Request-ID": session.headers.get("X-Request-ID", "")}  # the session has that of the last job
     for attempt, pause in enumerate(_pauses(), 1):
         try:
             timeout = ClientTimeout(total=max(5.0, deadline - time.monotonic()))
-            async with session.post(url, data=data, headers=_HEADERS, timeout=timeout) as response:
+            async with session.post(url, data=data, headers=headers, timeout=timeout) as response:
                 response.raise_for_status()
                 return  # its body says nothing
         except (ClientError, OSError, TimeoutError) as error:

@@ -20,7 +20,11 @@ class Stages:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            self.add(name, time.perf_counter() - started)
+
+    def add(self, name: str, seconds: float) -> None:
+        """So much more of a stage, measured elsewhere."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def rounded(self, names: tuple[str, ...]) -> Mapping[str, float]:
         """Each of ``names`` to a tenth of a millisecond; 0 for a stage that never came."""

@@ -16,6 +16,7 @@ from f5_worker.delivery.deliver import deliver
 from f5_worker.delivery.records import answer_in_time
 from f5_worker.delivery.records import result_id as platform_result_id
 from f5_worker.delivery.workspace import job_folders
+from f5_worker.endpoints.about import about_speech, with_room
 from f5_worker.endpoints.speech_file import format_that_fits, write
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
@@ -26,8 +27,7 @@ from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions, plan_chunks, planned_seconds
-from f5_worker.speech.synthesis import Speech, SpokenChunk, result_of, speech_in_parts, synthesise
-from f5_worker.stages import JOB_STAGES, in_words
+from f5_worker.speech.synthesis import Speech, result_of, speech_in_parts, synthesise
 from f5_worker.text.vocabulary import Vocabulary
 from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
@@ -86,7 +86,8 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
         stream = _stream(request, job)
         spoken = yield from speak_in_parts(request, cast, job, resources, timer, stream)
         written = spoken.speech if stream is None else stream.result(spoken.speech, spoken.result_rate)
-        answer = hand_over(request, spoken, job, result_id, folders, timer, written)
+        limited = with_room(job, request, [chunk.plan for chunk in spoken.speech.chunks])
+        answer = hand_over(request, spoken, limited, result_id, folders, timer, written)
     if spoken.model.stands_in_for:
         log.warn(str(spoken.model.warning))  # last, where it is seen
     resources.records.keep(job, answer)
@@ -121,7 +122,7 @@ def hand_over(
     inline = delivered.size if delivered.way == "base64" else 0
     timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
     return {
-        **_about_speech(request, spoken, job),
+        **about_speech(request, spoken.speech, spoken.seed, spoken.references, job),
         **delivered.answer(),
         **timed,
         "output_format": delivered.format,
@@ -181,12 +182,13 @@ def speak_in_parts(
     streamed = stream is not None
     prepared = prepare(request, cast, model, job, resources, streamed=streamed)
     options, plan = prepared.options, prepared.plan
-    output_format = format_that_fits(planned_seconds(plan), request, job)
-    with job.stages("synthesis"), speaking(model, plan, options, job, resources, streamed=streamed) as speak_plan:
+    output_format = format_that_fits(planned_seconds(plan), request, with_room(job, request, plan))
+    shared = not request.deterministic
+    with speaking(model, plan, options, job, resources, streamed=streamed, shared=shared) as speak_plan:
         waves = speak_plan(plan)
         if timer is not None:
             waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
-        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream)
+        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream, job)
     return Spoken.of(speech, prepared, request, output_format)
 
 
@@ -227,15 +229,16 @@ def speaking(
     resources: Resources,
     *,
     streamed: bool = False,
+    shared: bool = True,
 ) -> "Iterator[Callable[[Sequence[ChunkPlan]], Iterator[Samples]]]":
     """Within the block ``plan`` is shown being spoken; gives what speaks it, or any chunk of it again."""
     with track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
 
-        def step() -> None:
-            job.stop.check()
-            advance(1 / (options.nfe_step + 1))
+        def speak_plan(chunks: Sequence[ChunkPlan]) -> "Iterator[Samples]":
+            waves = synthesise(model, chunks, options, job.stop.check, streamed=streamed, shared=shared, advance=advance)
+            return resources.scheduler.stream(waves, job.stop, partial(job.stages.add, "synthesis"))
 
-        yield lambda chunks: resources.scheduler.stream(synthesise(model, chunks, options, step, streamed=streamed), job.stop)
+        yield speak_plan
 
 
 def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
@@ -248,12 +251,15 @@ def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
 
 
 def _parts_of(
-    plan: Sequence[ChunkPlan], speaking: "Generator[Samples, None, Speech]", stream: "Stream | None"
+    plan: Sequence[ChunkPlan], speaking: "Generator[Samples, None, Speech]", stream: "Stream | None", job: Job
 ) -> Generator[dict[str, Any], None, Speech]:
     """The stream's parts of what is spoken, chunk by chunk; nothing without one."""
     for item in plan if stream is not None else ():
         assert stream is not None
-        yield from stream.parts(item, next(speaking), last=item is plan[-1])
+        samples = next(speaking)
+        with job.stages("encode"):
+            parts = list(stream.parts(item, samples, last=item is plan[-1]))
+        yield from parts
     return result_of(speaking)
 
 
@@ -275,42 +281,3 @@ def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job,
                 partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
             )
         return read_ref_text(reference, vocabulary)
-
-
-def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, Any]:
-    """The answer's fields about the speech itself; those about the file come from its delivery."""
-    speech = spoken.speech
-    references = {name: _about_reference(reference) for name, reference in spoken.references.items()}
-    timings = job.stages.rounded(JOB_STAGES)
-    log.info(f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, in {in_words(timings)}")
-    return {
-        "text": request.text,
-        "duration": round(speech.duration, 6),
-        "seed": spoken.seed,
-        "reference": next(iter(references.values())),
-        **({"references": references} if request.voices else {}),
-        "chunks": [_about_chunk(chunk) for chunk in speech.chunks],
-        "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
-    }
-
-
-def _about_reference(reference: Reference) -> dict[str, Any]:
-    return {
-        "voice": reference.voice,
-        "duration": round(reference.duration, 3),
-        "clipped": reference.clipped,
-        "ref_text": (reference.ref_text or "").strip(),
-    }
-
-
-def _about_chunk(chunk: SpokenChunk) -> dict[str, Any]:
-    """Its words and times, and what is not so for every chunk."""
-    plan = chunk.plan
-    about: dict[str, Any] = {"text": plan.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)}
-    if plan.spoken != plan.text:
-        about["spoken_text"] = plan.spoken
-    if plan.paragraph:
-        about["paragraph"] = True
-    if plan.voice is not None:
-        about["voice"] = plan.voice
-    return about
