@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from f5_worker import progress
+
 JOB_STAGES = ("model_load", "reference", "synthesis", "encode", "upload")
 """The stages of a ``tts`` job, as its answer lists them."""
 
@@ -16,6 +18,7 @@ class Stages:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
+        progress.enter(name)
         started = time.perf_counter()
         try:
             yield

@@ -1,7 +1,7 @@
 """Several texts in one job: each with its own answer or its own error, all through the model together."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -13,7 +13,7 @@ from f5_worker.delivery.records import answer_in_time, result_id
 from f5_worker.delivery.workspace import job_folders
 from f5_worker.endpoints.about import inline_room
 from f5_worker.endpoints.speech_file import format_that_fits
-from f5_worker.endpoints.tts import Prepared, Spoken, hand_over, prepare, speaking, word_timer
+from f5_worker.endpoints.tts import Prepared, Spoken, hand_over, prepare, speaker, spoken_on, told, word_timer
 from f5_worker.errors import InputError, JobStopped, WorkerError, place_of, unexpected
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
@@ -136,7 +136,7 @@ def speak_items(request: ItemsRequest, job: Job, resources: Resources) -> dict[s
         log.info("This job was made before: it is answered from what was made")
         return answer
     if any(part.answer is None for part in parts):
-        with job.stages("model_load"), track("Loading the model"):
+        with job.stages("model_load"), track("Loading the model", stage="model_load"):
             model = resources.speaker()
         if model.warning:
             job.warnings.append(model.warning)
@@ -187,11 +187,12 @@ def _speak(ready: Sequence[_Ready], model: LoadedModel, job: Job, resources: Res
     for each in ready:
         groups.setdefault(each.together, []).append(each)
     waiting = list(groups.values())
-    with job_folders() as folders:
+    chunks = sum(len(each.prepared.plan) for each in ready)
+    with job_folders() as folders, track(spoken_on(model), chunks, stage="synthesis") as advance:
         while waiting:
             group = waiting.pop(0)
             try:
-                _speak_together(group, model, job, resources, room, folders)
+                _speak_together(group, model, job, resources, room, folders, advance)
             except WorkerError as error:
                 left = [each for each in group if each.part.answer is None]
                 if error.refresh_worker:
@@ -207,7 +208,13 @@ def _speak(ready: Sequence[_Ready], model: LoadedModel, job: Job, resources: Res
 
 
 def _speak_together(
-    group: Sequence[_Ready], model: LoadedModel, job: Job, resources: Resources, room: _Room, folders: Sequence[Path]
+    group: Sequence[_Ready],
+    model: LoadedModel,
+    job: Job,
+    resources: Resources,
+    room: _Room,
+    folders: Sequence[Path],
+    advance: Callable[[float], None],
 ) -> None:
     """Speak parts through the model together, and hand each over once it is spoken.
 
@@ -215,19 +222,19 @@ def _speak_together(
         WorkerError: the model failed, with one part or with all.
     """
     plan = [chunk for each in group for chunk in each.prepared.plan]
-    shared = not group[0].part.request.deterministic
-    with speaking(model, plan, group[0].prepared.options, job, resources, shared=shared) as speak_plan:
-        waves = speak_plan(plan)
-        for each in group:
-            part, options, own = each.part, each.prepared.options, each.prepared.plan
-            with part.job.stages("synthesis"):
-                spoken = list(islice(waves, len(own)))
-            limited = replace(part.job, settings=room.of(each, job.settings))
-            with part.alone(resources), word_timer(part.request, limited, resources) as timer:
-                heard = timer.listen(own, iter(spoken), lambda again: next(speak_plan([again]))) if timer else iter(spoken)
-                result = Spoken.of(whole_speech(own, heard, options), each.prepared, part.request, each.output_format)
-                part.answer = hand_over(part.request, result, limited, part.result_id, folders, timer)
-            room.take(each)
+    first, shared = group[0].prepared.options, not group[0].part.request.deterministic
+    speak_plan = speaker(model, first, job, resources, advance, shared=shared)
+    waves = told(speak_plan(plan), len(plan))
+    for each in group:
+        part, options, own = each.part, each.prepared.options, each.prepared.plan
+        with part.job.stages("synthesis"):
+            spoken = list(islice(waves, len(own)))
+        limited = replace(part.job, settings=room.of(each, job.settings))
+        with part.alone(resources), word_timer(part.request, limited, resources) as timer:
+            heard = timer.listen(own, iter(spoken), lambda again: next(speak_plan([again]))) if timer else iter(spoken)
+            result = Spoken.of(whole_speech(own, heard, options), each.prepared, part.request, each.output_format)
+            part.answer = hand_over(part.request, result, limited, part.result_id, folders, timer)
+        room.take(each)
 
 
 def _answer(request: ItemsRequest, parts: Iterable[_Part], job: Job, job_id: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,7 +175,7 @@ def speak_in_parts(
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
-    with job.stages("model_load"), track("Loading the model"):
+    with job.stages("model_load"), track("Loading the model", stage="model_load"):
         model = resources.speaker()
     if model.warning:
         job.warnings.append(model.warning)
@@ -183,12 +183,13 @@ def speak_in_parts(
     prepared = prepare(request, cast, model, job, resources, streamed=streamed)
     options, plan = prepared.options, prepared.plan
     output_format = format_that_fits(planned_seconds(plan), request, with_room(job, request, plan))
-    shared = not request.deterministic
-    with speaking(model, plan, options, job, resources, streamed=streamed, shared=shared) as speak_plan:
+    with track(spoken_on(model), len(plan), stage="synthesis") as advance:
+        shared = not request.deterministic
+        speak_plan = speaker(model, options, job, resources, advance, streamed=streamed, shared=shared)
         waves = speak_plan(plan)
         if timer is not None:
             waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
-        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream, job)
+        speech = yield from _parts_of(plan, speech_in_parts(plan, told(waves, len(plan)), options), stream, job)
     return Spoken.of(speech, prepared, request, output_format)
 
 
@@ -220,28 +221,31 @@ def prepare(
         return Prepared(model, references, options, plan)
 
 
-@contextmanager
-def speaking(
+def speaker(
     model: LoadedModel,
-    plan: Sequence[ChunkPlan],
     options: SpeechOptions,
     job: Job,
     resources: Resources,
+    advance: Callable[[float], None],
     *,
     streamed: bool = False,
     shared: bool = True,
-) -> "Iterator[Callable[[Sequence[ChunkPlan]], Iterator[Samples]]]":
-    """Within the block ``plan`` is shown being spoken; gives what speaks it, or any chunk of it again."""
-    with track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
+) -> "Callable[[Sequence[ChunkPlan]], Iterator[Samples]]":
+    """Speaks chunks as their turn comes; ``advance`` is told how many, step by step."""
 
-        def speak_plan(chunks: Sequence[ChunkPlan]) -> "Iterator[Samples]":
-            waves = synthesise(model, chunks, options, job.stop.check, streamed=streamed, shared=shared, advance=advance)
-            return resources.scheduler.stream(waves, job.stop, partial(job.stages.add, "synthesis"))
+    def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
+        waves = synthesise(model, plan, options, job.stop.check, streamed=streamed, shared=shared, advance=advance)
+        return resources.scheduler.stream(waves, job.stop, partial(job.stages.add, "synthesis"))
 
-        yield speak_plan
+    return speak_plan
 
 
-def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
+def spoken_on(model: LoadedModel) -> str:
+    """What a bar of progress is called."""
+    return f"Speaking on the {model.device.upper()}"
+
+
+def told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
     """The same waves, with a line in the log for each."""
     started = time.perf_counter()
     for number, wave in enumerate(waves, 1):
