@@ -280,6 +280,8 @@ def _in_the_demos_voice(cast: Mapping[str, Reference], job: Job, resources: Reso
 def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job, resources: Resources) -> Reference:
     """The reference of a voice, with a transcript in the model's symbols."""
     with of_voice(name):
+        if resources.references.lacks_transcript(reference):
+            resources.fetch_whisper()
         if reference.ref_text is None:
             reference = resources.scheduler.run(
                 partial(resources.references.with_transcript, reference, resources.transcribe), job.stop

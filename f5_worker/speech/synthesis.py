@@ -14,7 +14,7 @@ from f5_worker.audio.silence import at_speech_level
 from f5_worker.errors import JobStopped, SynthesisError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
-from f5_worker.runtime.device import gpu_faults
+from f5_worker.runtime.device import gpu_faults, memory_is_full
 from f5_worker.speech.batching import frames_that_fit, plan_batches, plan_stream_batches, share_batch
 from f5_worker.speech.join import Joiner, without_long_silences
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions
@@ -234,8 +234,8 @@ def _speak_together(rows: "Sequence[tuple[Synthesis, int]]") -> bool:
     with _failing([work for work, _ in rows]):
         try:
             rows[0][0].speak(rows)
-        except torch.OutOfMemoryError:
-            if len(rows) == 1:
+        except RuntimeError as error:
+            if len(rows) == 1 or not memory_is_full(torch, error):
                 raise
             torch.cuda.empty_cache()
             return False

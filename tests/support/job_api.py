@@ -29,6 +29,9 @@ RUN_LIMIT = 10_000_000
 RUNSYNC_LIMIT = 20_000_000
 """Largest result body of a job sent to ``/runsync``, in bytes."""
 
+TAKEN = -1
+"""See ``JobApi.weather``."""
+
 _WAKE = 0.05  # how often a held poll looks whether its client is still there, in seconds
 
 Kind = Literal["progress", "stream", "result"]
@@ -89,6 +92,9 @@ class JobApi:
         self._pings: list[Ping] = []
         self._polls: list[float] = []
         self._breaks: list[int | None] = []
+        self.weather: Callable[[str, Kind], int | None] = lambda _job_id, _kind: 200
+        """Asked about every post before it is taken, in its connection's thread: the HTTP status of the answer. 200 keeps the
+        post; ``None`` drops the connection and keeps nothing; ``TAKEN`` keeps the post and drops the connection."""
         self._faults: list[Exception] = []
         self._closing = False
         self._server = Server(self)
@@ -177,6 +183,10 @@ class JobApi:
         """Every accepted post of a job, in the order of arrival: progress updates, stream parts, results."""
         with self._changed:
             return [post for post in self._posts if post.job_id == job_id]
+
+    def results(self, job_id: str) -> list[dict[str, Any]]:
+        """Every result that was accepted for a job; a job that was handed out twice has two."""
+        return [post.body for post in self.posts(job_id) if post.kind == "result"]
 
     def attempts(self, job_id: str) -> list[Attempt]:
         """Every try to post for a job, the refused and the dropped ones too."""
@@ -275,15 +285,18 @@ class JobApi:
         """Judge and keep one posted body; the HTTP status of the answer, or ``None`` to drop the connection."""
         at = time.monotonic()
         body = _strict_json(raw) if len(raw) <= self.max_body_bytes else None
+        if kind == "result" and body is not None and body.get("status") == "IN_PROGRESS":
+            kind = "progress"
+        weather = self.weather(job_id, kind)
         with self._changed:
             if self._breaks:
                 status = self._breaks.pop(0)
             elif body is None:
                 status = 400
+            elif weather not in (200, TAKEN):
+                status = weather
             else:
-                status = 200
-                if kind == "result" and body.get("status") == "IN_PROGRESS":
-                    kind = "progress"
+                status = None if weather == TAKEN else 200
                 self._posts.append(Post(job_id, kind, body, at, len(raw)))
             self._attempts.append(Attempt(job_id, status, len(raw), at))
             self._changed.notify_all()
