@@ -88,6 +88,7 @@ class JobApi:
         self._taken: dict[str, tuple[str, float]] = {}
         self._stops: list[str] = []
         self._posts: list[Post] = []
+        self._results: dict[str, list[dict[str, Any]]] = {}
         self._attempts: list[Attempt] = []
         self._pings: list[Ping] = []
         self._polls: list[float] = []
@@ -173,9 +174,7 @@ class JobApi:
 
     def try_result(self, job_id: str, timeout: float = 0.0) -> dict[str, Any] | None:
         """The posted result, or ``None`` when none was accepted within ``timeout`` seconds."""
-        return self._wait(
-            timeout, lambda: next((p.body for p in self._posts if p.job_id == job_id and p.kind == "result"), None)
-        )
+        return self._wait(timeout, lambda: next(iter(self._results.get(job_id, ())), None))
 
     # What a test wants to know; what waits raises ``TimeoutError`` after ``timeout`` seconds
 
@@ -186,7 +185,13 @@ class JobApi:
 
     def results(self, job_id: str) -> list[dict[str, Any]]:
         """Every result that was accepted for a job; a job that was handed out twice has two."""
-        return [post.body for post in self.posts(job_id) if post.kind == "result"]
+        with self._changed:
+            return self._results.get(job_id, [])[:]
+
+    def was_taken(self, job_id: str) -> bool:
+        """Whether a worker took the job."""
+        with self._changed:
+            return job_id in self._taken
 
     def attempts(self, job_id: str) -> list[Attempt]:
         """Every try to post for a job, the refused and the dropped ones too."""
@@ -298,6 +303,8 @@ class JobApi:
             else:
                 status = None if weather == TAKEN else 200
                 self._posts.append(Post(job_id, kind, body, at, len(raw)))
+                if kind == "result":
+                    self._results.setdefault(job_id, []).append(body)
             self._attempts.append(Attempt(job_id, status, len(raw), at))
             self._changed.notify_all()
         return status
