@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar
 
+from bootstrap import trust
 from f5_worker.errors import JobStopped
 from f5_worker.job.context import Stop
 
@@ -243,7 +244,8 @@ class Scheduler:
     def _take_turn(self, works: Sequence[_Work[Any]]) -> None:
         head, *company = works
         try:
-            head.take_turn(company)
+            with trust.trial(last=True):
+                head.take_turn(company)
         except BaseException as error:  # noqa: BLE001 - the threads that wait for it raise it
             more: list[bool | None] = [False] * len(works)
             for work in works:
