@@ -186,7 +186,8 @@ class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
             await self._room.wait()
 
     async def handle_job(self, session: ClientSession, job: dict[str, Any]) -> None:
-        """Run a job; then there is room for another."""
+        """Run a job; then there is room for another. While it was in the queue it counted twice."""
+        self._room.set()
         try:
             await super().handle_job(session, job)
         finally:

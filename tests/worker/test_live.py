@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests import PATIENCE, REPOSITORY
+from tests import PATIENCE, REPOSITORY, wait_until
 from tests.support.job_api import JobApi, Kind
 from tests.support.processes import WorkerProcess, temporary_files
 from tests.support.s3_server import listener
@@ -101,3 +101,29 @@ handler.main()
             assert worker.wait() == 0
         later = api.submit(SPEECH)
         assert api.try_result(later, 0.1) is None
+
+
+def test_free_places_are_filled_and_a_shutdown_answers_all_that_run(environment: dict[str, str], tmp_path: Path) -> None:
+    went_on, asked = threading.Event(), list[bytes]()
+    clip = sound_file(voice(2))
+
+    def slow(connection: Any) -> None:
+        asked.append(connection.recv(65_536))
+        went_on.wait(PATIENCE)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(clip) + clip)
+        connection.close()
+
+    env = environment | SMOKE | {"MAX_CONCURRENCY": "3", "RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS": "true"}
+    with listener(slow) as port, JobApi() as api, WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+        ids = []
+        for number in range(3):  # one after the other: each while those before it run
+            voice_url = f"http://127.0.0.1:{port}/{number}.wav"
+            ids.append(api.submit({**SPEECH, "local_voice": voice_url, "ref_text": "Two seconds of a voice."}))
+            wait_until(lambda number=number: len(asked) == number + 1)  # type: ignore[misc]
+        waiting = api.submit(SPEECH)
+        worker.sigterm()
+        went_on.set()
+        assert [worker.result(job_id)["output"]["status"] for job_id in ids] == ["completed"] * 3
+        assert worker.wait() == 0
+        assert api.try_result(waiting) is None
+        assert not api.was_taken(waiting)
