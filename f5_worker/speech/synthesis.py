@@ -13,6 +13,7 @@ from f5_worker.audio.samples import Span
 from f5_worker.audio.silence import remove_long_silences, speech_level
 from f5_worker.errors import SynthesisError
 from f5_worker.mel import SAMPLE_RATE
+from f5_worker.model.damage import check_finite
 from f5_worker.model.load import LoadedModel
 from f5_worker.runtime.device import gpu_faults
 from f5_worker.speech.batching import frames_that_fit, plan_batches, plan_stream_batches
@@ -140,6 +141,7 @@ def _wave(model: LoadedModel, utterance: Utterance, mel: "Tensor") -> "Samples":
     spoken = mel.to(torch.float32)[len(utterance.reference.mel) - 1 :].T.unsqueeze(0)
     samples: Samples = utterance.reference.level(model.vocoder.decode(spoken)).squeeze().cpu().numpy()
     if not np.isfinite(samples).all():
+        check_finite(model.cfm, model.vocoder)
         raise SynthesisError(NO_SOUND)
     return samples if utterance.reference.loudness is None else _at_level(samples, utterance.reference.loudness)
 
