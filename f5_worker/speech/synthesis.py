@@ -13,6 +13,7 @@ from f5_worker import log
 from f5_worker.audio.silence import at_speech_level
 from f5_worker.errors import JobStopped, SynthesisError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
+from f5_worker.model.damage import check_finite
 from f5_worker.model.load import LoadedModel
 from f5_worker.runtime.device import gpu_faults, memory_is_full
 from f5_worker.speech.batching import frames_that_fit, plan_batches, plan_stream_batches, share_batch
@@ -249,6 +250,7 @@ def _wave(model: LoadedModel, utterance: Utterance, mel: "Tensor") -> "Samples":
     spoken = mel.to(torch.float32)[len(utterance.reference.mel) - 1 :].T.unsqueeze(0)
     samples: Samples = utterance.reference.level(model.vocoder.decode(spoken)).squeeze().cpu().numpy()
     if not np.isfinite(samples).all():
+        check_finite(model.cfm, model.vocoder)
         raise SynthesisError(NO_SOUND)
     loudness = utterance.reference.loudness
     return samples if loudness is None else at_speech_level(samples, SAMPLE_RATE, loudness)
