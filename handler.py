@@ -34,6 +34,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bootstrap import guard
 from f5_worker import log, sdk, streams
 from f5_worker.delivery import workspace
 from f5_worker.errors import JobStopped, WorkerError, place_of, unexpected
@@ -280,6 +281,7 @@ def main(command: "CommandLine" = None) -> None:
     background = resources.settings.model_loading == "background"
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
+    guard.dismiss()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     try:
         settings = resources.settings
