@@ -60,6 +60,6 @@ def _number(environment: Mapping[str, str], name: str, fallback: float) -> float
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e15:
-        log(f"{name}={raw!r} is not a number that can be used; {fallback:g} is taken instead", "WARN")
+        log(f"{name}={raw!r} is not a usable number; {fallback:g} is used instead", "WARN")
         return fallback
     return value
