@@ -128,6 +128,13 @@ def test_the_file_is_current() -> None:
     assert not re.search(r"\{\w+\}|\{\{|``", text()), "a raw placeholder"
 
 
+def test_each_input_stands_alone() -> None:
+    for name, one in SCHEMA["$defs"]["inputs"].items():
+        assert "$ref" not in json.dumps(one), name
+        assert (one["type"], one["additionalProperties"]) == ("object", False)
+    assert conforms(LEAST["tts"], SCHEMA["$defs"]["inputs"]["tts"], {})
+
+
 def test_every_field_is_described() -> None:
     def fields(node: Any) -> Iterator[str]:
         if isinstance(node, dict):
