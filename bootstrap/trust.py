@@ -8,15 +8,17 @@ since, counts as broken, and so does one whose packages fail to import: it is re
         trying-WORKER-SPACE-PID-STARTED     this process loads the packages, or died over it
         failed-...                          an import failed for a reason that may pass (an I/O error)
         broken                              an import failed for good
+    withdrawn-build-<id>                it counts as broken
 
-Where the build cannot be written, the notes lie in the temporary folder.
+Where the build cannot be written, the notes lie in the temporary folder. Of one fingerprint a few builds a day are withdrawn at
+most: then it is not the builds that are broken, but a variable, or the machine.
 """
 
 import os
 import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bootstrap.places import temporary_folder
@@ -25,6 +27,8 @@ from bootstrap.report import Report, log
 _TRIES = 2
 _STALE = 1800.0
 """Seconds after which a note of another machine is one of the dead; its process cannot be looked up from here."""
+_DAY = 24 * 3600.0
+_A_DAY = 5
 _BROKEN = "broken"
 _PASSING = (OSError, MemoryError)
 
@@ -35,6 +39,9 @@ def is_broken(build: Path) -> bool:
     """Whether a build must not be used although it is marked ready."""
     notes = _notes(build)
     if not any(note.name == _BROKEN for note in notes) and (len(notes) < _TRIES or sum(map(_is_dead, notes)) < _TRIES):
+        return False
+    if sum(_age(path) < _DAY for path in build.parent.glob("withdrawn-*") if path != _withdrawn(build)) >= _A_DAY:
+        log("the packages cannot be loaded, and another build would not change that: so many were built today", "ERROR")
         return False
     log(f"{build.name} is marked ready, but its packages cannot be loaded any more; it is not used", "WARN")
     return True
@@ -48,6 +55,8 @@ def trial(*, last: bool = False) -> Iterator[None]:
     if build is None:
         yield
         return
+    if any(map(_is_dead, _notes(build))):
+        _touch(_withdrawn(build))  # from the moment on at which this process dies
     note = _write(build, f"trying-{_who()}")
     try:
         yield
@@ -56,9 +65,9 @@ def trial(*, last: bool = False) -> Iterator[None]:
             note.unlink(missing_ok=True)
     if last:
         _proven = True
-        for note in _notes(build):
-            if _is_dead(note):
-                note.unlink(missing_ok=True)
+        for path in (*filter(_is_dead, _notes(build)), _withdrawn(build)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def blame(error: BaseException) -> bool:
@@ -68,6 +77,7 @@ def blame(error: BaseException) -> bool:
         return False
     passes = isinstance(error, _PASSING) and (getattr(error, "errno", 0) is not None)
     _write(build, f"failed-{_who()}" if passes else _BROKEN)
+    _touch(_withdrawn(build))
     return True
 
 
@@ -75,6 +85,18 @@ def _in_use() -> Path | None:
     """The build that this process runs from. An older one, used for want of a better, may lack packages and be whole."""
     report = Report.from_environment(os.environ)
     return Path(report.interpreter).parents[1] if report is not None and report.status in ("ready", "built") else None
+
+
+def _withdrawn(build: Path) -> Path:
+    return build.with_name(f"withdrawn-{build.name}")
+
+
+def _touch(path: Path) -> bool:
+    try:
+        path.touch()
+    except OSError:
+        return False
+    return True
 
 
 def _elsewhere(build: Path) -> Path | None:
@@ -95,13 +117,11 @@ def _notes(build: Path) -> list[Path]:
 
 def _write(build: Path, name: str) -> Path | None:
     for folder in filter(None, (build, _elsewhere(build))):
-        try:
-            if folder != build:
+        if folder != build:
+            with suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).touch()
-        except OSError:
-            continue
-        return folder / name
+        if _touch(folder / name):
+            return folder / name
     return None
 
 

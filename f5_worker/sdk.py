@@ -5,6 +5,7 @@ Everything of the SDK that the worker uses is imported from here, so that no ord
 
 import logging
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +34,11 @@ _NUMBERS: Mapping[str, tuple[type[int] | type[float], float]] = {
     **{f"TQDM_{name}": (int, 0) for name in ("INITIAL", "POSITION", "NROWS", "NCOLS", "UNIT_DIVISOR")},
     **{f"TQDM_{name}": (float, 0) for name in ("TOTAL", "MINITERS", "MININTERVAL", "MAXINTERVAL", "DELAY", "SMOOTHING")},
 }
+# With any other torch ends the process, or its import.
+_ALLOCATOR = re.compile(r"(\s*\w+\s*:(\[[^\]]*\]|[^,:\[\]]+)(,|$))*")
 _CHOICES: Mapping[str, Collection[str]] = {
     **dict.fromkeys(_LEVEL_NAMES, _LEVELS),
+    "PYTORCH_JIT": {"0", "1", "1V", "0V", "TRUE", "FALSE", "YES", "NO"},
     "UVICORN_LOG_LEVEL": {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "TRACE"},
 }
 
@@ -57,6 +61,9 @@ def prepare_sdk_environment(environment: MutableMapping[str, str]) -> list[str]:
             del environment[name]
             wanted = "a whole number" if kind is int else "a number"
             problems.append(f"{name}={number[:40]!r} is not used; use {wanted} of {least:g} or more")
+    for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"):
+        if not _ALLOCATOR.fullmatch(environment.get(name, "")):
+            problems.append(f"{name}={environment.pop(name)[:40]!r} is not used; use NAME:VALUE, several of them with commas")
     if not any(name in environment for name in _LEVEL_NAMES):
         # At its own default, DEBUG, the SDK logs whole outputs, base64 included.
         environment["RUNPOD_LOG_LEVEL"] = "INFO"

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from f5_worker import log
 from f5_worker.audio.samples import Samples
@@ -26,9 +26,6 @@ from f5_worker.timing.place import TimedWord, settle
 from f5_worker.timing.pocket import Pocket
 from f5_worker.timing.subtitles import subtitles
 from f5_worker.timing.words import words_of
-
-if TYPE_CHECKING:
-    from f5_worker.timing.align import OtherAligner
 
 MOST_RETRIES = 2
 _NAMED_WORDS = 20
@@ -51,7 +48,11 @@ class WordTimer:
     def __init__(self, request: TtsRequest, job: Job, resources: Resources) -> None:
         self._request, self._job = request, job
         self._pocket = Pocket()
-        other: OtherAligner = lambda *of_chunk: resources.scheduler.run(lambda: resources.find_words(*of_chunk), job.stop)  # noqa: E731
+
+        def other(*of_chunk: Any) -> Any:
+            resources.fetch_whisper()
+            return resources.scheduler.run(lambda: resources.find_words(*of_chunk), job.stop)
+
         self._aligner = ChunkAligner(self._pocket, other)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="word-times")
         self._heard: list[tuple[int, Future[Heard]]] = []  # with the length of the chunk's samples

@@ -83,6 +83,7 @@ _FIELDS: Mapping[tuple[str, ...], str] = {
     ("voices",): "speakers speaker_map speaker_voices multi_speaker characters voice_map cast",
     ("items",): "texts batch jobs requests gen_texts prompts inputs segments utterances",
     ("stream_format",): "streaming_format chunk_format",
+    ("deterministic",): "reproducible exact bit_exact own_batches",
     ("job_id",): "id job jobid request_id result_id task_id uuid",
     ("voice_base64",): "file_base64 file_data",
     ("type",): "kind result_type file_kind",

@@ -110,6 +110,7 @@ class TtsRequest(Checked):
     output_format: Annotated[OutputFormat, AnyFormat] = "wav"
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
     stream_format: Annotated[OutputFormat | None, AnyFormat] = None
+    deterministic: bool = False
     return_word_timings: bool = False
     timing_format: TimingFormats = Field("srt", description=f"one of {', '.join(TIMING_FORMATS)}, or a list of them")
     timing_method: Annotated[Literal["forced_alignment"], AnyTimingMethod] = "forced_alignment"

@@ -124,7 +124,8 @@ def load_engine() -> Engine:
                     f"{brief(error)}), and one process cannot import them twice: the worker is replaced. If the next one "
                     "fails too, its packages or their disk are damaged: delete the volume's environment, or make a new image."
                 )
-                trust.blame(error)
+                if not isinstance(error, ValueError):  # which torch raises for a variable that it cannot read
+                    trust.blame(error)
                 raise _broken.again() from error
         return _engine
 

@@ -103,6 +103,17 @@ def test_notes_of_other_machines_die_of_age_and_those_of_an_earlier_container_at
     assert trust.is_broken(tmp_path) is dead
 
 
+def test_a_variable_that_kills_every_build_does_not_build_all_day(tmp_path: Path) -> None:
+    broken = []
+    for number in range(7):
+        build = tmp_path / f"build-{number}"
+        build.mkdir()
+        for _ in range(2):
+            use(build, "die")
+        broken.append(trust.is_broken(build))
+    assert broken == [True] * 5 + [False] * 2
+
+
 # Whole starts
 
 

@@ -39,6 +39,7 @@ DEFAULTS = {
     "NETWORK_VOLUME": "network_volume",
     "OUTPUT_DIR": "output_dir",
     "MAX_TEXT_CHARS": "max_text_chars",
+    "MAX_CONCURRENCY": "max_concurrency",
     "MAX_ITEMS": "max_items",
     "MAX_REFERENCE_BYTES": "max_reference_bytes",
     "MAX_INLINE_BYTES": "max_inline_bytes",
