@@ -24,7 +24,7 @@ OF_INPUTS: Mapping[str, str] = {
     "output_format": "The audio's format: ogg is Opus; pcm, ulaw and alaw are bare samples.",
     "sample_rate": "The audio's sample rate in Hz, for wav, flac and pcm.",
     "stream_format": "The format of the parts, where the endpoint streams. Absent: output_format.",
-    "deterministic": "Compute with no other job, so that the same seed gives the same bytes in company too.",
+    "deterministic": "Share no batch with other jobs, so that the same seed gives the same bytes whatever else runs.",
     "return_word_timings": "Also answer when each word is said.",
     "timing_format": "The subtitle files to make of the word times.",
     "timing_method": "How words are timed; there is one way.",

@@ -128,6 +128,13 @@ def test_the_file_is_current() -> None:
     assert not re.search(r"\{\w+\}|\{\{|``", text()), "a raw placeholder"
 
 
+def test_each_input_stands_alone() -> None:
+    for name, one in SCHEMA["$defs"]["inputs"].items():
+        assert "$ref" not in json.dumps(one), name
+        assert (one["type"], one["additionalProperties"]) == ("object", False)
+    assert conforms(LEAST["tts"], SCHEMA["$defs"]["inputs"]["tts"], {})
+
+
 def test_every_field_is_described() -> None:
     def fields(node: Any) -> Iterator[str]:
         if isinstance(node, dict):
@@ -135,7 +142,7 @@ def test_every_field_is_described() -> None:
             yield from (name for part in node.values() for name in fields(part))
 
     inputs = {"s3Config": SCHEMA["properties"]["s3Config"], **SCHEMA["$defs"]["inputs"]}
-    assert {*fields(inputs)} - {*OF_INPUTS} == set(), "f5_worker/job/meanings.py"
+    assert {*fields(inputs)} == {*OF_INPUTS}, "f5_worker/job/meanings.py"
     assert {*OF_ANSWERS} <= {*fields(SCHEMA["$defs"]["answers"])}
 
 

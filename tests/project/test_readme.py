@@ -3,8 +3,11 @@
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -13,7 +16,8 @@ from pydantic import BaseModel
 from f5_worker.job import request as job_input
 from f5_worker.model.community import COMMUNITY
 from f5_worker.settings import Settings, load_settings
-from tests import PATIENCE, REPOSITORY
+from tests import PATIENCE, REPOSITORY, wait_until
+from tests.support.fresh_worker import QUICK
 from tests.support.pages import PAGES, block
 from tests.support.processes import ServedApi
 
@@ -133,19 +137,46 @@ def test_the_languages_are_those_of_the_table() -> None:
 
 
 def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], tmp_path: Path) -> None:
+    called = list[str]()
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            called.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
     command = block("bash", "curl -s http://localhost:8000/runsync")
-    with ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served:
+    good, bad = {"input": QUICK}, {"input": {"text": "Hello.", "sped": 2}, "s3Config": {"bucketName": 1}}
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Hook) as hook,
+        ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served,
+    ):
+        threading.Thread(target=hook.serve_forever, daemon=True).start()
+
+        def post(path: str, job: Mapping[str, Any] | None = None) -> dict[str, Any]:
+            webhook = {"webhook": f"http://127.0.0.1:{hook.server_port}/{path.split('/')[0]}"} if job else {}
+            answer = requests.post(f"{served.url}/{path}", json=job and {**job, **webhook}, timeout=PATIENCE)
+            found: dict[str, Any] = answer.json()
+            return found
+
         line = command.replace("http://localhost:8000", served.url)
         result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=PATIENCE)
-        job = {"input": {"text": "Hello.", "sped": 2}, "s3Config": {"bucketName": 1}}
-        refused = requests.post(f"{served.url}/runsync", json=job, timeout=PATIENCE).json()
+        refused, stored = post("runsync", bad), post("run", good)
+        status, again = (post(f"status/{stored['id']}") for _ in range(2))
+        wait_until(lambda: called)
         endpoints = requests.get(f"{served.url}/openapi.json", timeout=PATIENCE).json()["paths"]
+        hook.shutdown()
     answer = json.loads(result.stdout)
     assert answer["status"] == "COMPLETED"
     assert (tmp_path / answer["output"]["audio_path"]).is_file()
     assert refused.keys() == {"id", "status", "error"}
     assert "sped=" in refused["error"]
     assert "s3Config" not in refused["error"]
+    assert (stored["status"], status["status"], again["status"]) == ("IN_PROGRESS", "COMPLETED", "FAILED")
+    assert called == ["/run"]
     assert not [path for path in endpoints if path.startswith("/cancel")]
 
 
