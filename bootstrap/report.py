@@ -13,6 +13,7 @@ The fields (all always there):
     interpreter      the Python that runs the worker (a path: not for answers, see ``public``)
     origin           the Python that the bootstrap ran on, for when the other fails (a path too)
     folder           the folder of the environment in use, or null (a path too)
+    build            the build in it that is marked ready, or null (a path too)
     fingerprint      names requirements, Python and platform
     cause            null, or one of ``Cause``
     reason, fix      null, or one sentence each: what is wrong and what to do; no path, no credentials
@@ -70,6 +71,7 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
     origin: str = sys.executable
+    build: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -90,7 +92,9 @@ class Report:
 
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""
-        shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "origin", "folder")}
+        shown = {
+            name: value for name, value in self.as_dict().items() if name not in ("interpreter", "origin", "folder", "build")
+        }
         return {**shown, "mend": self.fix}  # the name that ``fix`` had
 
     def as_dict(self) -> dict[str, Any]:
