@@ -158,3 +158,15 @@ def test_a_name_that_turns_private_is_refused_before_a_byte_is_sent(monkeypatch:
     with listener(lambda connection: heard.append(connection.recv(100))) as port, pytest.raises(NotPublicError):
         in_time(lambda: requests.get(f"http://127.0.0.1:{port}/", timeout=5), 30, public_only=True)
     assert b"".join(heard) == b""
+
+
+def test_a_web_server_that_says_yes_to_everything_stores_nothing(s3_config: S3Config) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b'HTTP/1.1 200 OK\r\nETag: W/"2-vyGp6PvFo4RvsFtPoIWeCReyIC8"\r\nContent-Length: 0\r\n\r\n')
+        connection.close()
+
+    with listener(serve) as port:
+        web = replace(s3_config, endpoint_url=f"http://127.0.0.1:{port}", timeout=5)
+        with pytest.raises(StorageError, match="does not answer like an S3 server"):
+            s3_utils.put_bytes(web, "key", b"data", "text/plain")
