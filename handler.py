@@ -34,6 +34,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bootstrap import guard
 from f5_worker import log, sdk, streams
 from f5_worker.delivery import workspace
 from f5_worker.errors import JobStopped, WorkerError, place_of, unexpected
@@ -137,14 +138,16 @@ def tts(request: "TtsRequest", job: Job) -> Parts:
     """Speech."""
     from f5_worker.endpoints.tts import tts
 
-    yield from tts(request, job, resources)
+    with resources.scheduler.coming(job.stop):
+        yield from tts(request, job, resources)
 
 
 def items(request: "ItemsRequest", job: Job) -> Parts:
     """Speech of several texts: a ``tts`` job with ``items``."""
     from f5_worker.endpoints.items import speak_items
 
-    yield speak_items(request, job, resources)
+    with resources.scheduler.coming(job.stop):
+        yield speak_items(request, job, resources)
 
 
 def upload(request: "UploadRequest", job: Job) -> Parts:
@@ -278,10 +281,12 @@ def main(command: "CommandLine" = None) -> None:
     background = resources.settings.model_loading == "background"
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
+    guard.dismiss()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     try:
-        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, answer_limit(resources.settings)))
-        serve(streamed if resources.settings.streaming else handler, restart=resources.settings.on_runpod)
+        settings = resources.settings
+        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, answer_limit(settings)))
+        serve(streamed if settings.streaming else handler, concurrency=settings.max_concurrency, restart=settings.on_runpod)
     finally:
         if resources.standing_in and (model := resources.stand_in.value) is not None:
             log.warn(str(model.warning))  # what the SDK writes at the end of a local run would hide it

@@ -4,6 +4,7 @@
     python -m benchmarks.warm_request      what a request costs outside DiT and vocoder
     python -m benchmarks.long_text         many chunks: one by one, batched, and in stock's own loop
     python -m benchmarks.streaming         a streamed text: when its first audio is there, beside the whole
+    python -m benchmarks.load              many callers for ten minutes, among failing posts, a failing S3 and stops
     python -m benchmarks.memory            peak memory of a load
     python -m benchmarks.container_ready   process start to the first poll for jobs
     python -m benchmarks.import_budget     what importing the inference path costs

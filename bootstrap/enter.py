@@ -61,6 +61,9 @@ def enter(first: str) -> None:
     if report is not None:
         os.environ[VARIABLE] = report.to_json()
         if report.speech:
+            from bootstrap import guard
+
+            guard.watch(report, os.environ)
             _become(report.interpreter)
     _stay(first)
 

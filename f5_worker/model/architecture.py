@@ -43,7 +43,7 @@ def build_architecture(engine: Engine, files: ModelFiles, shapes: tuple[Shapes, 
         if mel.get(name) != value:
             raise CheckpointMismatchError(
                 f"The model's {name} is {mel.get(name)!r}, not {value!r}; this worker speaks with the vocos vocoder for "
-                f"{SAMPLE_RATE:,} Hz only, so choose a model that was trained for that one."
+                f"{SAMPLE_RATE:,} Hz only, so choose a model that was trained for it."
             )
     backbone = engine.backbones.get(str(config["backbone"]))
     if backbone is None:

@@ -217,7 +217,7 @@ def _progress(name: str) -> Any:
             options["disable"] = True
             super().__init__(*args, **options)
             self._total, self._done, self._next = options.get("total") or 0, options.get("initial") or 0, time.monotonic() + 10
-            self._shown = progress.start(f"Downloading {Path(name).name}", self._total or None, "B")
+            self._shown = progress.Download(Path(name).name, self._total or None)
             self._shown.advance(self._done)
 
         def update(self, n: float | None = 1) -> bool | None:

@@ -7,7 +7,7 @@ from typing import Any
 from f5_worker import log
 from f5_worker.audio.codec import resample
 from f5_worker.audio.samples import Samples
-from f5_worker.errors import ReferenceClipError
+from f5_worker.errors import ReferenceClipError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.runtime import hub
 from f5_worker.runtime.device import gpu_faults, half_precision
@@ -57,6 +57,17 @@ class Transcriber:
                 field="ref_text",
             )
         return text
+
+    def fetch(self, network_volume: Path) -> None:
+        """Download what a load will need, by a thread that nobody waits for; what fails here is told by the load."""
+        if self._pipeline.value is not None or self._pipeline.retry_in or Path(self._model_name).is_dir():
+            return
+        try:
+            for path in hub.hub_listing(self._model_name, network_volume):
+                if path.endswith((".json", ".txt")) or (path.startswith("model") and path.endswith(".safetensors")):
+                    hub.hub_file(f"{hub.SCHEME}{self._model_name}/{path}", "ASR_MODEL", network_volume)
+        except WorkerError as error:
+            log.warn(f"The transcription model was not fetched ahead: {error.message}")
 
     def pipeline(self) -> Any:
         """transformers' pipeline, loaded if need be.

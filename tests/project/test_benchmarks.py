@@ -18,6 +18,7 @@ from benchmarks import (
     container_ready,
     import_budget,
     listening,
+    load,
     long_text,
     memory,
     plot_cold_start,
@@ -122,6 +123,14 @@ def test_warm_request(tmp_path: Path, models: Path, stock: Path) -> None:
 def test_streaming(tmp_path: Path, models: Path) -> None:
     document = measure(streaming.main, tmp_path, models, "--sentences", "6", stock=tmp_path / "nobody")
     assert 0 < document["figures"]["share in per cent"] < 100
+
+
+def test_load(tmp_path: Path, models: Path) -> None:
+    document = measure(load.main, tmp_path, models, "--minutes", "0.4", "--post-faults", "10", stock=tmp_path / "nobody")
+    assert list(document["figures"]) == list(load.PHASES)
+    verdicts = {target["what"]: target["measured"] for target in document["targets"]}
+    assert {what: measured for what, measured in verdicts.items() if what != "Growth of memory" and measured} == {}
+    assert all(run["answered once"] and run["exit code"] == 0 for run in document["figures"].values())
 
 
 def test_long_text(tmp_path: Path, models: Path, stock: Path) -> None:

@@ -37,7 +37,7 @@ def client(
     folder = tmp_path_factory.mktemp("endpoint")
     model, _, storage = request.param.partition(" model, ")
     stored = s3_environment(s3_server.config(prefix="clients")) if storage == "a bucket" else {"NETWORK_VOLUME": str(folder)}
-    environment = clean_environment(folder, F5TTS_MODEL=model, **stored)
+    environment = clean_environment(folder, F5TTS_MODEL=model, OMP_NUM_THREADS="1", **stored)
     with JobApi() as api, WorkerProcess(api, env=environment, cwd=folder), endpoint_api(api) as url:
         exported = {"ENDPOINT": url, "RUNPOD_API_KEY": api.api_key}
         assert re.findall(r"(\w+)=", block("bash", "export ENDPOINT=")) == [*exported]

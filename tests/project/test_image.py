@@ -5,12 +5,12 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -93,10 +93,10 @@ def test_the_image_alone_speaks_its_test_job_without_a_hub(environment: dict[str
     for name in (line.removeprefix("!") for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[0] == "!"):
         source = REPOSITORY / name
         shutil.copytree(source, app / name) if source.is_dir() else shutil.copy(source, app / name)
-    variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
-    assert variables.keys() == {"F5_PYTHON"}
+    assert dict(re.findall(r"^ENV (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE)).keys() == {"F5_PYTHON"}
+    variables = {**environment, "OMP_NUM_THREADS": "1", "F5_PYTHON": sys.executable}
     (command,) = re.findall(r'^CMD \["/app/(\S+)"\]$', DOCKERFILE, re.MULTILINE)
-    run = run_once(None, command=[str(app / command)], env={**environment, "F5_PYTHON": sys.executable}, cwd=app)
+    run = run_once(None, command=[str(app / command)], env=variables, cwd=app)
     assert run.exit_code == 0, run.log
     output = run.result["output"]
     assert output["text"] == json.loads((REPOSITORY / "test_input.json").read_text())["input"]["text"]
@@ -264,9 +264,9 @@ def test_each_language_has_a_preset() -> None:
 
 def test_the_icon_lies_where_the_listing_says() -> None:
     assert HUB["config"]["iconUrl"].startswith(f"{RAW}/")
-    icon = ElementTree.parse(REPOSITORY / HUB["config"]["iconUrl"].removeprefix(f"{RAW}/")).getroot()
-    assert icon.tag == "{http://www.w3.org/2000/svg}svg"
-    assert icon.attrib["viewBox"] == "0 0 128 128"
+    icon = (REPOSITORY / HUB["config"]["iconUrl"].removeprefix(f"{RAW}/")).read_bytes()
+    assert icon[:16] == b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"  # GitHub's raw files are shown as images in this form everywhere
+    assert struct.unpack(">II", icon[16:24]) == (256, 256)
 
 
 def test_the_hubs_page_links_to_what_is_there_and_its_jobs_are_accepted() -> None:
@@ -313,7 +313,7 @@ def test_the_hubs_test_environment() -> None:
 def test_the_hubs_tests_pass(environment: dict[str, str], tmp_path: Path) -> None:
     """As the release workflow runs them on the image, but for the container."""
     command = [sys.executable, "-m", "tests.support.hub_tests", str(REPOSITORY / "start.sh")]
-    variables = {**environment, "PYTHONPATH": str(REPOSITORY), "F5_PYTHON": sys.executable}
+    variables = {**environment, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "F5_PYTHON": sys.executable}
     run = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     assert [line for line in run.stdout.splitlines() if line.startswith("---")] == [
         f"--- {case['name']}: passed" for case in HUB_TESTS["tests"]

@@ -35,6 +35,7 @@ DEFAULTS = {
     "NETWORK_VOLUME": "network_volume",
     "OUTPUT_DIR": "output_dir",
     "MAX_TEXT_CHARS": "max_text_chars",
+    "MAX_CONCURRENCY": "max_concurrency",
     "MAX_ITEMS": "max_items",
     "MAX_REFERENCE_BYTES": "max_reference_bytes",
     "MAX_INLINE_BYTES": "max_inline_bytes",
@@ -148,7 +149,16 @@ def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], 
     assert not [path for path in endpoints if path.startswith("/cancel")]
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of a page may name, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_link_leads_somewhere() -> None:
     for page in (REPOSITORY / page for page in PAGES):
-        links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-        assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == [], page
+        for path, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")):
+            target = page.parent / path if path else page
+            if "://" not in path:
+                assert target.exists(), (page, path)
+                assert not anchor or anchor in anchors(target), (page, path, anchor)

@@ -179,17 +179,17 @@ def test_a_job_that_is_handed_out_twice_is_answered_from_what_was_made(
             first = worker.result(job_id)["output"]
             if not restarted:
                 api.submit(SPEECH, id=job_id)
-                wait_until(lambda: len(api.posts(job_id)) == 2)
+                wait_until(lambda: len(api.results(job_id)) == 2)
         with WorkerProcess(api, env=env, cwd=tmp_path) as worker:
             if restarted:
                 api.submit(SPEECH, id=job_id)
-                wait_until(lambda: len(api.posts(job_id)) == 2)
-            again = api.posts(job_id)[1].body["output"]
+                wait_until(lambda: len(api.results(job_id)) == 2)
+            again = api.results(job_id)[1]["output"]
             assert {**again, "audio_url": ""} == {**first, "audio_url": ""}
             assert requests.get(again["audio_url"], timeout=60).content == requests.get(first["audio_url"], timeout=60).content
             other = api.submit(SPEECH | {"text": "Another text."}, id=job_id)
-            wait_until(lambda: len(api.posts(job_id)) == 3)
-            assert api.posts(other)[2].body["output"]["text"] == "Another text."
+            wait_until(lambda: len(api.results(job_id)) == 3)
+            assert api.results(other)[2]["output"]["text"] == "Another text."
 
 
 def test_without_s3_long_speech_is_planned_for_what_an_answer_holds(environment: dict[str, str], tmp_path: Path) -> None:
