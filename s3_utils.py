@@ -5,7 +5,9 @@ and raises only the ``Storage*`` errors of ``f5_worker.errors``. Equal accounts 
 first call, since ``handler.py`` must import without it.
 """
 
+import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -31,6 +33,7 @@ _BACK_OFF_SECONDS = 5.0
 _LEAST_BYTES_PER_SECOND = 250_000
 _PART_BYTES = 8 * 1024 * 1024
 _MULTIPART_FROM_BYTES = 16 * 1024 * 1024
+_ETAG = re.compile(r'"?[0-9a-fA-F]{32}(-[0-9]+)?"?')
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,8 +109,7 @@ def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> No
             Config=transfer,
             Callback=unless_stopped,
         )
-    if (stored := head(config, key).size) != size:
-        raise s3_errors.storage_error(s3_errors.NOT_S3, f"{stored:,} of {size:,} bytes stored", config, _full_key(config, key))
+    _check_stored(config, key, size)
 
 
 @_bounded()
@@ -125,8 +127,13 @@ def _put(config: S3Config, key: str, body: "bytes | BinaryIO", content_type: str
     with _storage_errors(config, key) as client:
         full = _full_key(config, key)
         answer = client.put_object(Bucket=config.bucket, Key=full, Body=body, ContentType=content_type, **condition)
-    if not answer.get("ETag"):  # what says yes to everything stores nothing
-        raise s3_errors.storage_error(s3_errors.NOT_S3, "no ETag", config, full)
+    if not _ETAG.fullmatch(answer.get("ETag", "")):  # what says yes to everything stores nothing; web servers have tags too
+        _check_stored(config, key, len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size)
+
+
+def _check_stored(config: S3Config, key: str, size: int) -> None:
+    if (stored := head(config, key).size) != size:
+        raise s3_errors.storage_error(s3_errors.NOT_S3, f"{stored:,} of {size:,} bytes stored", config, _full_key(config, key))
 
 
 @_bounded(lambda _key, max_bytes: int(max_bytes))

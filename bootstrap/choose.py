@@ -248,6 +248,7 @@ class Start:
             place=chosen.place if chosen else "none",
             interpreter=str(chosen.interpreter) if chosen else sys.executable,
             folder=str(chosen.home) if chosen else None,
+            build=str(chosen.build) if chosen else None,
             fingerprint=chosen.fingerprint if chosen else self._fingerprint,
             cause=failure.cause if failure else None,
             reason=failure.reason if failure else None,

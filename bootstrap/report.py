@@ -13,6 +13,7 @@ The fields (all always there):
     interpreter      the Python that runs the worker (a path: not for answers, see ``public``)
     origin           the Python that the bootstrap ran on, for when the other fails (a path too)
     folder           the folder of the environment in use, or null (a path too)
+    build            the build in it that is marked ready, or null (a path too)
     fingerprint      names requirements, Python and platform
     cause            null, or one of ``Cause``
     reason, fix      null, or one sentence each: what is wrong and what to do; no path, no credentials
@@ -57,6 +58,7 @@ Cause = Literal[
     "crash",  # a fault of the bootstrap itself
 ]
 
+_PATHS = ("interpreter", "origin", "folder", "build")
 REFRESH_AFTER = 600.0
 """Seconds that a worker without an environment stays before it asks for a successor."""
 
@@ -79,6 +81,7 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
     origin: str = sys.executable
+    build: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -99,7 +102,7 @@ class Report:
 
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""
-        shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "origin", "folder")}
+        shown = {name: value for name, value in self.as_dict().items() if name not in _PATHS}
         publication = self._publication()
         warnings = [*self.warnings, *([publication.warning] if publication and publication.warning else [])]
         mend = self.fix  # the name that ``fix`` had

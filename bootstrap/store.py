@@ -73,6 +73,7 @@ class Environment:
     serial: int
     size: int | None
     versions: Mapping[str, str]
+    build: Path
 
     @property
     def fingerprint(self) -> str:
@@ -101,11 +102,11 @@ class Store:
             # A link to the very Python that runs this line cannot be a broken one, and no subprocess has to prove it.
             if os.path.realpath(interpreter) != os.path.realpath(base_python()):
                 return None
-            if not (home / marker["build"] / "pyvenv.cfg").is_file() or is_broken(home / marker["build"]):
+            build = home / marker["build"]
+            if not (build / "pyvenv.cfg").is_file() or is_broken(build):
                 return None
-            return Environment(
-                self.location.kind, home, interpreter, int(marker["serial"]), marker["size"], dict(marker["versions"])
-            )
+            serial, size, versions = int(marker["serial"]), marker["size"], dict(marker["versions"])
+            return Environment(self.location.kind, home, interpreter, serial, size, versions, build)
         except (OSError, ValueError, TypeError, KeyError):
             return None  # not there, half written or from other code: all the same, it is not used
 

@@ -1,36 +1,38 @@
 """Whether an environment that is marked ready can still be used.
 
 A library that was cut short ends the process by a signal at its first use, and nobody is left to say so. So a process leaves a
-note in the build while it loads and first uses the packages. A build over which two processes have died, and none has spoken
-since, counts as broken, and so does one whose packages fail to import: it is ready no more, and the next start builds another.
+note beside the build while it loads and first uses the packages. A build over which two processes have died, and none has
+spoken since, counts as broken, and so does one whose packages fail to import: it is ready no more, and the next start builds
+another. Of one fingerprint only a few a day: then it is not the builds that are broken, but a variable, or the machine.
 
-    build-<id>/
-        trying-WORKER-SPACE-PID-STARTED     this process loads the packages, or died over it
-        failed-...                          an import failed for a reason that may pass (an I/O error)
-        broken                              an import failed for good
-    withdrawn-build-<id>                it counts as broken
+    trying-BUILD-WORKER-SPACE-PID-STARTED     this process loads the packages, or died over it
+    failed-BUILD-...                          an import failed for a reason that may pass (an I/O error)
+    broken-BUILD                              an import failed for good
+    withdrawn-BUILD                           it counts as broken, or will when this process dies
 
-Where the build cannot be written, the notes lie in the temporary folder. Of one fingerprint a few builds a day are withdrawn at
-most: then it is not the builds that are broken, but a variable, or the machine.
+Where nothing can be written there, the notes lie in the temporary folder.
 """
 
 import os
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from bootstrap.door import is_local
 from bootstrap.places import temporary_folder
 from bootstrap.report import Report, log
 
+T = TypeVar("T")
+
 _TRIES = 2
+_DAY, _A_DAY = 24 * 3600.0, 5
 _STALE = 1800.0
 """Seconds after which a note of another machine is one of the dead; its process cannot be looked up from here."""
-_DAY = 24 * 3600.0
-_A_DAY = 5
-_BROKEN = "broken"
-_PASSING = (OSError, MemoryError)
+_PATIENCE = 2.0
+"""Seconds for which a start waits for a network volume to take a note."""
 
 _proven = False
 
@@ -38,7 +40,8 @@ _proven = False
 def is_broken(build: Path) -> bool:
     """Whether a build must not be used although it is marked ready."""
     notes = _notes(build)
-    if not any(note.name == _BROKEN for note in notes) and (len(notes) < _TRIES or sum(map(_is_dead, notes)) < _TRIES):
+    for_good = any(note.name.startswith("broken-") for note in notes)
+    if not for_good and (len(notes) < _TRIES or sum(map(_is_dead, notes)) < _TRIES):
         return False
     if sum(_age(path) < _DAY for path in build.parent.glob("withdrawn-*") if path != _withdrawn(build)) >= _A_DAY:
         log("the packages cannot be loaded, and another build would not change that: so many were built today", "ERROR")
@@ -55,19 +58,15 @@ def trial(*, last: bool = False) -> Iterator[None]:
     if build is None:
         yield
         return
-    if any(map(_is_dead, _notes(build))):
-        _touch(_withdrawn(build))  # from the moment on at which this process dies
-    note = _write(build, f"trying-{_who()}")
+    note = _soon(build, lambda: _begin(build))
     try:
         yield
     finally:
         if note is not None:
-            note.unlink(missing_ok=True)
+            _soon(build, lambda: note.unlink(missing_ok=True))
     if last:
         _proven = True
-        for path in (*filter(_is_dead, _notes(build)), _withdrawn(build)):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        _soon(build, lambda: _end(build))
 
 
 def blame(error: BaseException) -> bool:
@@ -75,16 +74,66 @@ def blame(error: BaseException) -> bool:
     build = _in_use()
     if build is None:
         return False
-    passes = isinstance(error, _PASSING) and (getattr(error, "errno", 0) is not None)
-    _write(build, f"failed-{_who()}" if passes else _BROKEN)
-    _touch(_withdrawn(build))
+    passes = isinstance(error, OSError | MemoryError) and getattr(error, "errno", 0) is not None
+    _soon(build, lambda: _write(build, f"failed-{build.name}-{_who()}" if passes else f"broken-{build.name}"))
+    _soon(build, lambda: _touch(_withdrawn(build)))
     return True
 
 
 def _in_use() -> Path | None:
     """The build that this process runs from. An older one, used for want of a better, may lack packages and be whole."""
     report = Report.from_environment(os.environ)
-    return Path(report.interpreter).parents[1] if report is not None and report.status in ("ready", "built") else None
+    return Path(report.build) if report is not None and report.build and report.status in ("ready", "built") else None
+
+
+def _begin(build: Path) -> Path | None:
+    if any(map(_is_dead, _notes(build))):
+        _touch(_withdrawn(build))
+    return _write(build, f"trying-{build.name}-{_who()}")
+
+
+def _end(build: Path) -> None:
+    for path in (*filter(_is_dead, _notes(build)), _withdrawn(build)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _soon(build: Path, function: Callable[[], T]) -> T | None:
+    """What ``function`` returns, unless the network volume takes too long for it: a note is not worth a worker that hangs."""
+    if is_local(build):
+        return function()
+    from threading import Thread
+
+    results: list[T] = []
+    thread = Thread(target=lambda: results.append(function()), name="trust", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return results[0] if results else None
+
+
+def _notes(build: Path) -> list[Path]:
+    starts = tuple(f"{kind}-{build.name}" for kind in ("trying", "failed", "broken"))
+    found = []
+    for folder in _folders(build):
+        with suppress(OSError):
+            found += [folder / name for name in os.listdir(folder) if name.startswith(starts)]  # noqa: PTH208 - names, not paths
+    return found
+
+
+def _write(build: Path, name: str) -> Path | None:
+    for folder in _folders(build):
+        if folder != build.parent:
+            with suppress(OSError):
+                folder.mkdir(exist_ok=True)
+        if _touch(folder / name):
+            return folder / name
+    return None
+
+
+def _folders(build: Path) -> Iterator[Path]:
+    yield build.parent
+    if (elsewhere := temporary_folder(os.environ, "-notes")) is not None:
+        yield elsewhere
 
 
 def _withdrawn(build: Path) -> Path:
@@ -97,32 +146,6 @@ def _touch(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _elsewhere(build: Path) -> Path | None:
-    folder = temporary_folder(os.environ, "-notes")
-    return folder and folder / build.name
-
-
-def _notes(build: Path) -> list[Path]:
-    found = []
-    for folder in filter(None, (build, _elsewhere(build))):
-        try:
-            names = os.listdir(folder)  # noqa: PTH208 - names, not paths
-        except OSError:
-            continue
-        found += [folder / name for name in names if name == _BROKEN or name.startswith(("trying-", "failed-"))]
-    return found
-
-
-def _write(build: Path, name: str) -> Path | None:
-    for folder in filter(None, (build, _elsewhere(build))):
-        if folder != build:
-            with suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
-        if _touch(folder / name):
-            return folder / name
-    return None
 
 
 def _who() -> str:
@@ -155,10 +178,9 @@ def _started(pid: str) -> str:
 
 
 def _is_dead(note: Path) -> bool:
-    kind, *who = note.name.split("-")
-    if kind != "trying" or len(who) != 4:
+    if not note.name.startswith("trying-"):
         return True
-    worker, space, pid, started = who
+    worker, space, pid, started = note.name.split("-")[-4:]
     if space and space == _space():
         return _started(pid) != started
     return worker == _worker() or _age(note) > _STALE
@@ -173,4 +195,5 @@ def _age(note: Path) -> float:
     except OSError:
         return 0.0
     finally:
-        probe.unlink(missing_ok=True)
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)

@@ -10,12 +10,13 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any
 
 import s3_utils
 from f5_worker import log
 from f5_worker.delivery.deliver import sign_result
-from f5_worker.errors import StorageError
+from f5_worker.errors import JobStopped, StorageError
 from f5_worker.job.context import Job
 from f5_worker.s3_config import S3Config
 
@@ -30,7 +31,7 @@ def result_id(platform_id: str) -> str:
     try:
         return str(uuid.UUID(platform_id))
     except ValueError:
-        return str(uuid.uuid5(_NAMESPACE, platform_id))
+        return str(uuid.uuid5(_NAMESPACE, platform_id.encode("utf-8", "replace").decode()))
 
 
 class Records:
@@ -55,7 +56,8 @@ class Records:
         elif key is None or job.s3 is None:
             found.set_result(None)
         else:
-            threading.Thread(target=_read_into, args=(found, job.s3, *key), name="records", daemon=True).start()
+            arguments = (_read_into, found, job.s3, *key)
+            threading.Thread(target=copy_context().run, args=arguments, name="records", daemon=True).start()
         return found
 
     def keep(self, job: Job, answer: Mapping[str, Any]) -> None:
@@ -102,7 +104,7 @@ def _read(s3: S3Config, result: str, digest: str) -> dict[str, Any] | None:
         if record["digest"] != digest:
             return None
         return _signed_anew(record["answer"], s3)
-    except (StorageError, ValueError, KeyError, TypeError):
+    except (StorageError, JobStopped, ValueError, KeyError, TypeError):
         return None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import trust
+from bootstrap.places import FOLDER
 from bootstrap.report import VARIABLE, Report
 from tests import REPOSITORY
 from tests.support.bootstrap_packages import World, make_wheel, site_packages
@@ -42,7 +43,7 @@ def running(world: World, **variables: str) -> Iterator[WorkerProcess]:
 
 def use(build: Path, how: str, status: str = "ready", **variables: str) -> "subprocess.Popen[str]":
     """A process that runs from ``build``; within the trial it ends (``die``), waits, or goes on to speak."""
-    report = Report(status, "volume", str(build / "bin" / "python"), None, "")  # type: ignore[arg-type]
+    report = Report(status, "volume", sys.executable, None, "", build=str(build))  # type: ignore[arg-type]
     does = {"die": "os.kill(os.getpid(), signal.SIGSEGV)", "wait": "time.sleep(600)", "speak": "pass"}[how]
     trial = f"with trust.trial(last={how == 'speak'}):\n print(1, flush=True)\n {does}"
     code = f"import os, signal, time\nfrom bootstrap import trust\n{trial}"
@@ -69,26 +70,29 @@ def test_two_deaths_without_a_word_between_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uses: Sequence[str], broken: bool, writable: bool
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    build = tmp_path / ("build" if writable else "file/build")
-    (tmp_path / "file").touch()
-    (tmp_path / "build").mkdir()
+    home = tmp_path / "home"
+    home.mkdir() if writable else home.touch()
+    build = home / "build-1"
     for number, how in enumerate(uses):
         use(build, how, RUNPOD_POD_ID=f"pod-{number}")
     assert trust.is_broken(build) is broken
-    assert bool(list((tmp_path / "build").iterdir())) is (writable and uses[-1] == "die")
+    assert [note.parent for note in trust._notes(build)][:1] == [
+        home if writable else tmp_path / f"{FOLDER}-{os.getuid()}-notes"
+    ]
 
 
 def test_who_lives_or_ran_something_else_is_no_reason(tmp_path: Path) -> None:
-    alive = [use(tmp_path, "wait"), use(tmp_path, "wait")]
+    build = tmp_path / "build-1"
+    alive = [use(build, "wait"), use(build, "wait")]
     try:
-        use(tmp_path, "die")
-        use(tmp_path, "die", status="fallback")
-        assert not trust.is_broken(tmp_path)
+        use(build, "die")
+        use(build, "die", status="fallback")
+        assert not trust.is_broken(build)
     finally:
         for process in alive:
             process.kill()
             process.communicate()
-    assert trust.is_broken(tmp_path)
+    assert trust.is_broken(build)
 
 
 @pytest.mark.parametrize(("worker", "age", "dead"), [("other", 60, False), ("other", 7200, True), ("own", 0, True)])
@@ -97,17 +101,16 @@ def test_notes_of_other_machines_die_of_age_and_those_of_an_earlier_container_at
 ) -> None:
     whose = trust._worker() if worker == "own" else "0badcafe"
     for number in range(2):
-        note = tmp_path / f"trying-{whose}-elsewhere-{number}-77"
+        note = tmp_path / f"trying-build-1-{whose}-elsewhere-{number}-77"
         note.touch()
         os.utime(note, (time.time() - age, time.time() - age))
-    assert trust.is_broken(tmp_path) is dead
+    assert trust.is_broken(tmp_path / "build-1") is dead
 
 
 def test_a_variable_that_kills_every_build_does_not_build_all_day(tmp_path: Path) -> None:
     broken = []
     for number in range(7):
         build = tmp_path / f"build-{number}"
-        build.mkdir()
         for _ in range(2):
             use(build, "die")
         broken.append(trust.is_broken(build))

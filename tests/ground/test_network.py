@@ -12,11 +12,13 @@ import pytest
 import requests
 
 import s3_utils
+from f5_worker.delivery.records import Records
 from f5_worker.errors import JobStopped, StorageDeniedError, StorageError, StorageUnreachableError
-from f5_worker.job.context import Stop
+from f5_worker.job.context import Job, Stop
 from f5_worker.network import NotPublicError, in_time, stopping
 from f5_worker.s3_config import S3Config
-from tests import wait_until
+from f5_worker.settings import Settings
+from tests import PATIENCE, wait_until
 from tests.support.s3_server import listener
 
 HEAD = b"HTTP/1.1 200 OK\r\nX-Slow: "
@@ -73,6 +75,21 @@ def test_a_stopped_job_waits_for_nobody(network_threads: "Threads") -> None:
             threading.Thread(target=stop_once_connected).start()
             with pytest.raises(JobStopped):
                 in_time(lambda: requests.get(url, timeout=30), 300)
+            wait_until(lambda: not connections and not network_threads())
+    finally:
+        stopping.reset(token)
+
+
+def test_the_look_for_an_earlier_answer_ends_with_its_job(s3_config: S3Config, network_threads: "Threads") -> None:
+    stop = Stop()
+    token = stopping.set(stop)
+    try:
+        with trickling(HEAD) as (url, connections):
+            slow = replace(s3_config, endpoint_url=url, timeout=300)
+            found = Records().look(Job(Settings(on_runpod=True), slow, stop, id="job-1", digest="digest"))
+            wait_until(lambda: connections)
+            stop.set()
+            assert found.result(PATIENCE) is None
             wait_until(lambda: not connections and not network_threads())
     finally:
         stopping.reset(token)
@@ -158,3 +175,15 @@ def test_a_name_that_turns_private_is_refused_before_a_byte_is_sent(monkeypatch:
     with listener(lambda connection: heard.append(connection.recv(100))) as port, pytest.raises(NotPublicError):
         in_time(lambda: requests.get(f"http://127.0.0.1:{port}/", timeout=5), 30, public_only=True)
     assert b"".join(heard) == b""
+
+
+def test_a_web_server_that_says_yes_to_everything_stores_nothing(s3_config: S3Config) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b'HTTP/1.1 200 OK\r\nETag: W/"2-vyGp6PvFo4RvsFtPoIWeCReyIC8"\r\nContent-Length: 0\r\n\r\n')
+        connection.close()
+
+    with listener(serve) as port:
+        web = replace(s3_config, endpoint_url=f"http://127.0.0.1:{port}", timeout=5)
+        with pytest.raises(StorageError, match="does not answer like an S3 server"):
+            s3_utils.put_bytes(web, "key", b"data", "text/plain")
