@@ -230,6 +230,8 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
             yield part
         if part.get("duration", 0) > _LONG_SPEECH:
             memory.trim()
+        if resources.recorder is not None and "duration" in part:
+            resources.recorder.finish()
         return
     except JobStopped:
         log.info("The job was stopped; its work has ended")

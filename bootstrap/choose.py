@@ -12,7 +12,7 @@ from typing import NoReturn
 from bootstrap import places
 from bootstrap.options import Options
 from bootstrap.places import Location
-from bootstrap.report import CRASH, REFRESH_AFTER, Failure, Report, Status, log
+from bootstrap.report import CRASH, REFRESH_AFTER, Failure, HotStart, Report, Status, log
 from bootstrap.store import Environment, Store, fingerprint
 
 _CACHES = {"HF_HOME": "huggingface", "TORCH_HOME": "torch", "XDG_CACHE_HOME": "cache", "TRITON_CACHE_DIR": "triton"}
@@ -31,6 +31,7 @@ class Start:
         self._fingerprint = ""
         self._seconds: dict[str, float] = {}
         self._warnings: list[str] = []
+        self._hot_start: HotStart = None
         if trouble := places.volume_trouble(environment, root):
             self._warnings.append(f"{trouble} The worker goes on without it; look at the volume's state.")
             log(self._warnings[-1], "WARN")
@@ -77,7 +78,8 @@ class Start:
         for location in (self._image, self._volume):
             if environment := Store(location).ready(self._fingerprint):
                 log(f"the environment is ready, from {places.place_name(location.kind)}")
-                return "ready", environment
+                if chosen := self._warm(environment):
+                    return "ready", chosen
         store = self._store()
         if environment := store.ready(self._fingerprint):
             return "ready", environment
@@ -91,6 +93,23 @@ class Start:
         environment = obtain(store, task)
         log(f"the environment is ready after {time.monotonic() - self._began:.1f} s")
         return "built", environment
+
+    def _warm(self, environment: Environment) -> Environment | None:
+        """The environment as it begins fastest (hot.py); ``None`` where the volume that holds it hangs."""
+        if environment.place != "volume":
+            return environment
+        from bootstrap.hot import VolumeSilent, warm
+
+        began = time.monotonic()
+        try:
+            chosen, self._hot_start = warm(environment, self._local_places(), self._environment)
+        except VolumeSilent:
+            self._volume = places.NO_VOLUME
+            self._warnings.append("The network volume has stopped answering. The worker goes on without it.")
+            log(self._warnings[-1], "WARN")
+            return None
+        self._seconds["unpacking"] = round(time.monotonic() - began, 3)
+        return chosen
 
     def _store(self) -> Store:
         """The place to build in: the volume if it can be written, else a local folder that is ready or can be written.
@@ -166,6 +185,7 @@ class Start:
             refresh_after=None if chosen else REFRESH_AFTER,
             seconds={**self._seconds, "total": round(time.monotonic() - self._began, 3)},
             size=chosen.size if chosen else None,
+            hot_start=self._hot_start,
             versions=chosen.versions if chosen else {},
         )
 

@@ -21,7 +21,6 @@ VOLUME_ROOT = "/runpod-volume"
 """Where RunPod mounts a network volume; ``NETWORK_VOLUME`` and ``--root`` override it."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-_NOWHERE = Path(os.devnull, "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,10 @@ class Location:
             raise write_failure(error, self.kind) from error
 
 
+NO_VOLUME = Location("volume", Path(os.devnull, "volume"), lasts=False)
+"""Stands for a volume that must not be touched."""
+
+
 def write_failure(error: OSError, kind: Place) -> Failure:
     """What an error while writing to a place means."""
     name = place_name(kind)
@@ -98,7 +101,7 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
     path = Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)
     verdict = door(path).look()
     if verdict.trouble:
-        return Location("volume", _NOWHERE, lasts=False)
+        return NO_VOLUME
     return Location("volume", path, lasts=verdict.mounted or "NETWORK_VOLUME" in environment)
 
 

@@ -20,6 +20,8 @@ The fields (all always there):
                      a new worker tries again, but never in a tight loop
     seconds          {"total", and where they took place "waiting", "installing", "checking"}
     size             bytes of the installed packages, or null
+    hot_start        null where the environment lies on no network volume, else what became of its pack (hot.py): "used",
+                     "missing", "damaged", or "skipped", where there is no room for it
     versions         the installed packages that matter, by name
 """
 
@@ -34,6 +36,7 @@ VARIABLE = "F5_BOOTSTRAP_REPORT"
 
 Status = Literal["ready", "built", "fallback", "failed"]
 Place = Literal["image", "volume", "local", "none"]
+HotStart = Literal["used", "missing", "damaged", "skipped"] | None
 Cause = Literal[
     "package",  # a requirement does not exist, or not for this Python
     "build",  # a source package does not build
@@ -68,6 +71,7 @@ class Report:
     refresh_after: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
+    hot_start: HotStart = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
