@@ -4,13 +4,13 @@ import hashlib
 import os
 import select
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bootstrap.door import is_local
+from bootstrap.pack import MAGIC
 from bootstrap.places import Location, base_python
 from bootstrap.read_ahead import SILENCE
 from bootstrap.report import HotStart, log
@@ -56,7 +56,7 @@ def warm(environment: Environment, local: Iterable[Location], variables: Mapping
     except OSError:
         return environment, "missing"
     began = time.monotonic()
-    key = f"{source} {pack.name} {state.st_size} {state.st_mtime_ns}"
+    key = f"{MAGIC!r} {source} {pack.name} {state.st_size} {state.st_mtime_ns}"
     name = f"{environment.fingerprint}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folders = [(location, location.base / "hot" / name) for location in local if is_local(location.root)]
     for _, folder in folders:

@@ -17,20 +17,21 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from importlib.util import source_from_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-_MAGIC = b"F5-HOT-1 "
+from bootstrap.libraries import NOTE
+
+MAGIC = b"F5-HOT-1 "
 _DIGEST = hashlib.sha256().digest_size
 _MAX_HEADER = 64 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
 LARGE = 16 * 1024 * 1024
 """Bytes from which a library stays on the volume, where only the ranges that a start touches are read."""
-NOTE = "hot.json"
-"""Beside ``pyvenv.cfg`` of an unpacked environment: its header, and where on the volume it comes from."""
 
 
 class DamagedPack(Exception):  # noqa: N818 - it is an outcome, caught in one place
@@ -109,7 +110,7 @@ def write_pack(target: Path, header: Header, environment: Path) -> int:
                 file.write(data)
 
             raw = json.dumps(asdict(header), separators=(",", ":")).encode()
-            put(_MAGIC + b"%d\n" % len(raw))
+            put(MAGIC + b"%d\n" % len(raw))
             put(raw)
             for path, size, *_ in header.files:
                 content = (environment / path).read_bytes()
@@ -204,13 +205,14 @@ def _unpack(source: _Checked, environment: Path, folder: Path, moved: Callable[[
         os.symlink(_interpreter() if path == "bin/python" else target, place(path))  # noqa: PTH211
     for path in header.links:
         os.symlink(f"{environment}/{path}", place(path))  # noqa: PTH211
-    (folder / NOTE).write_text(json.dumps({**asdict(header), "environment": str(environment)}), encoding="utf-8")
+    ranges = [(f"{environment}/{path}", start, length) for path, _, found in header.libraries for start, length in found]
+    (folder / NOTE).write_text(json.dumps(ranges), encoding="utf-8")
 
 
 def _read_header(source: _Checked) -> Header:
-    first = source.take(len(_MAGIC))
+    first = source.take(len(MAGIC))
     length = b""
-    while first == _MAGIC and not length.endswith(b"\n") and len(length) < 12:
+    while first == MAGIC and not length.endswith(b"\n") and len(length) < 12:
         length += source.take(1)
     if not length.strip().isdigit() or int(length) > _MAX_HEADER:
         raise DamagedPack("it does not begin as one")
@@ -221,23 +223,26 @@ def _interpreter() -> str:
     return getattr(sys, "_base_executable", None) or sys.executable
 
 
-def make_header(environment: Path, files: Iterable[str], mapped: Mapping[str, Sequence[tuple[int, int]]]) -> Header:
+def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, Sequence[tuple[int, int]]]) -> Header:
     """The header for an environment of which a start has touched ``files``, and those ranges of libraries that it ``mapped``.
 
     Raises:
         OSError: when the environment cannot be read.
     """
     found: dict[str, os.stat_result] = {}
+    folders = {""}
     libraries: list[tuple[str, int, list[tuple[int, int]]]] = []
-    for path in sorted({"pyvenv.cfg", *files, *mapped}):
-        with suppress(FileNotFoundError):
+    for path in sorted({"pyvenv.cfg", *files, *map(_source, files), *mapped}):
+        if path.count("/"):
+            folders.add(os.path.dirname(path))  # noqa: PTH120 - also of a file that is not there: it must be missed locally
+        with suppress(FileNotFoundError, NotADirectoryError):
             state = (environment / path).lstat()
             if stat.S_ISREG(state.st_mode) and state.st_size <= LARGE:
                 found[path] = state
             elif stat.S_ISREG(state.st_mode) and path in mapped:
                 libraries.append((path, state.st_size, _within(mapped[path], state.st_size)))
-    folders = {""}
-    for path in (*found, *(path for path, *_ in libraries), "bin/python"):
+    folders = {folder for folder in folders if (environment / folder).is_dir()}
+    for path in (*folders, *found, *(path for path, *_ in libraries), "bin/python"):
         folders.update(str(parent) for parent in PurePosixPath(path).parents if str(parent) != ".")
     aliases, links = {"bin/python": ""}, []
     for path, entry in _entries(environment, folders):
@@ -260,6 +265,14 @@ def make_header(environment: Path, files: Iterable[str], mapped: Mapping[str, Se
     )
 
 
+def _source(path: str) -> str:
+    """The module's source where ``path`` is its bytecode: an import asks for its size and time, and does not open it."""
+    try:
+        return source_from_cache(path)
+    except ValueError:
+        return path
+
+
 def _within(ranges: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
     return [(start, min(length, size - start)) for start, length in ranges if start < size]
 
@@ -269,12 +282,3 @@ def _entries(environment: Path, folders: Iterable[str]) -> Iterator[tuple[str, "
         with os.scandir(environment / folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 yield (f"{folder}/{entry.name}" if folder else entry.name), entry
-
-
-def read_note(environment: Path) -> dict[str, Any] | None:
-    """What ``unpack`` has noted in an environment that it made; ``None`` for any other."""
-    try:
-        note: dict[str, Any] = json.loads((environment / NOTE).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return note

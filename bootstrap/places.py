@@ -98,7 +98,7 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
     if root is not None:
         kind: Place = "image" if root == image(environment).root else "volume"
         return Location(kind, root, create=True)
-    path = Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)
+    path = volume_root(environment)
     verdict = door(path).look()
     if verdict.trouble:
         return NO_VOLUME
@@ -107,7 +107,12 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
 
 def volume_trouble(environment: Mapping[str, str], root: Path | None) -> str | None:
     """Why the network volume is not used although it may be there; ``None`` where it answers."""
-    return door(Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)).look().trouble if root is None else None
+    return door(volume_root(environment)).look().trouble if root is None else None
+
+
+def volume_root(environment: Mapping[str, str]) -> Path:
+    """Where the network volume is mounted, if there is one."""
+    return Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)
 
 
 @cache

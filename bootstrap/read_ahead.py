@@ -45,14 +45,17 @@ class ReadAhead:
         """Whether all is read, or it has failed."""
         return self._ended.is_set()
 
-    @property
-    def silent_for(self) -> float:
-        """Seconds since the last block came."""
-        return 0.0 if self.ended else time.monotonic() - self._moved
-
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end; whether it has come."""
         return self._ended.wait(seconds)
+
+    def wait_while_it_moves(self, silence: float = SILENCE) -> bool:
+        """Wait for the end as long as bytes come, the next at most ``silence`` seconds from now; whether it has come."""
+        called = time.monotonic()
+        while not self._ended.wait(0.2):
+            if time.monotonic() - max(called, self._moved) > silence:
+                return False
+        return True
 
     def _cut(self, parts: Iterable[Part]) -> Iterator[tuple[int, int, int]]:
         opened: dict[Path, int] = {}

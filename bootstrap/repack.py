@@ -1,7 +1,7 @@
-"""Writes a pack in a process of its own: ``python -I -S repack.py ENVIRONMENT PACK``, started by the worker (runtime/touched.py).
+"""Writes a pack in a process of its own: ``python -I -S repack.py ENVIRONMENT PACK``, started by f5_worker/runtime/touched.py.
 
-Standard input is JSON: ``{"files": [path, ...], "mapped": {path: [[first byte, length], ...], ...}}``, with paths relative to
-the environment. It runs beside a worker that speaks, so it gives way to everything else. One line comes out: ``ok BYTES``, or
+Standard input is JSON: ``{"files": [path, ...], "mapped": {path: [[first byte, length], ...], ...}}``, with paths inside of the
+environment. It runs beside a worker that speaks, so it gives way to everything else. One line comes out: ``ok BYTES``, or
 what was wrong.
 """
 
@@ -44,4 +44,4 @@ def _remove_abandoned(pack: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(main(*map(Path, sys.argv[1:])))
+    sys.stdout.write(main(*map(Path, sys.argv[1:])))

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from f5_worker.errors import EngineBrokenError, brief
+from f5_worker.runtime import libraries
 from f5_worker.runtime.packages import missing_package, real_imports
 
 
@@ -105,6 +106,7 @@ def load_engine() -> Engine:
 
     Raises:
         PackageMissingError: when one of them is absent.
+        VolumeSilentError: they lie on a network volume that does not answer.
         EngineBrokenError: when an import failed half-way: this process can neither go on with it nor import it again.
     """
     global _engine, _broken
@@ -112,6 +114,7 @@ def load_engine() -> Engine:
         if _broken is not None:
             raise _broken.again()
         if _engine is None:
+            libraries.make_ready()
             try:
                 _engine = _import_engine()
             except Exception as error:

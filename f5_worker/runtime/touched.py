@@ -24,7 +24,7 @@ _IN_MEMORY = 62  # the bits of a page map's entry from here on: it is swapped ou
 
 
 class Recorder:
-    """Records from now on. Made in a worker that begins from the volume without a pack, else it costs every import something."""
+    """Records from now on; every file that is opened pays for it, so only a worker that is to record makes one."""
 
     def __init__(self) -> None:
         self._environment = environment = Path(sys.prefix)
