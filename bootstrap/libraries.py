@@ -1,4 +1,4 @@
-"""The large libraries of a hot start, which stay on the volume: what a start touches of them is read from its first moment on."""
+"""The large libraries of a hot start, which stay on the volume: what is touched of them is read from the first moment on."""
 
 import sys
 from typing import TYPE_CHECKING

@@ -15,7 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bootstrap.pack import make_header, write_pack
 
-_UNSEEN = ("lib/python*/site-packages/*.pth", "lib/python*/site-packages/f5_tts/infer/examples/basic/*")
+_UNSEEN = tuple(
+    f"lib/python*/site-packages/{pattern}" for pattern in ("*.pth", "*.dist-info/METADATA", "f5_tts/infer/examples/basic/*")
+)
 """What is read before a worker begins to record, or by libraries that open files by themselves."""
 _ABANDONED_SECONDS = 3600
 

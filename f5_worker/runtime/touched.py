@@ -87,11 +87,13 @@ def _log_outcome(answer: str) -> None:
 
 
 def _imported() -> Iterator[str]:
-    """Files of the modules that are there: source and bytecode."""
-    for module in list(sys.modules.values()):
-        for name in ("__file__", "__cached__"):
-            if isinstance(path := getattr(module, name, None), str):
+    """Files of the modules that are there: source and bytecode; and where else an import looks for each: as a package."""
+    folders = [path for path in sys.path if path.endswith("site-packages")]
+    for name, module in list(sys.modules.items()):
+        for attribute in ("__file__", "__cached__"):
+            if isinstance(path := getattr(module, attribute, None), str):
                 yield path
+        yield from (f"{folder}/{name.replace('.', '/')}/__init__.py" for folder in folders)
 
 
 def pages_in_memory(inside: str) -> Iterator[tuple[str, list[tuple[int, int]]]]:
