@@ -31,7 +31,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 
         print(json.dumps(state(requirements, asked.root, environment, PROJECT), indent=1))
         return
-    start = Start(PROJECT, asked.root, environment, requirements)
+    start = Start(PROJECT, asked.root, environment, requirements, worker=asked.launch)
     report = start.report()
     print(report.interpreter)
     if asked.launch:
@@ -56,7 +56,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--launch",
         action="store_true",
-        help="also print the folder for caches and the report as JSON, a line each",
+        help="also print the folder for caches and the report as JSON, a line each, and copy to the volume later",
     )
     asked = parser.parse_args(arguments)
     for path in asked.requirements or ():

@@ -1,7 +1,6 @@
 """One environment for many workers: found, waited for, or built."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,20 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bootstrap import lease as leases
 from bootstrap.installer_errors import is_transient, plain
 from bootstrap.installers import Installer, find_installer, run, with_uv
+from bootstrap.lease import Held, LeaseLost
 from bootstrap.options import Options
 from bootstrap.places import place_name, temporary_folder, write_failure
 from bootstrap.report import Failure, log
+from bootstrap.room import gb, needed, too_small
 from bootstrap.store import Environment, Store
+from bootstrap.turn import wait_for_turn
 
 _IMPORT_CHECK = Path(__file__).parent / "import_check.py"
-_SAY_EVERY = 15.0
-
-
-class _LeaseLost(Exception):  # noqa: N818 - nobody failed: another worker builds now
-    """Another worker has taken this build over."""
 
 
 @dataclass(slots=True)
@@ -60,45 +56,26 @@ def obtain(store: Store, task: Task) -> Environment:
     Raises:
         Failure: when it could not be built.
     """
-    home = store.home(task.fingerprint)
-    owner = task.environment.get("RUNPOD_POD_ID") or f"process {os.getpid()}"
-    watch = leases.Watch(task.options.stale)
-    waited_for, said, began = 0, ("", 0.0), time.monotonic()
-    while True:
-        if environment := store.ready(task.fingerprint):
-            return environment
-        lease = leases.current(home)
-        ended = lease is not None and lease.outcome is not None
-        if lease is not None and not ended and not watch.is_dead(lease):
-            waited_for = lease.number
-            if lease.doing != said[0] or time.monotonic() - said[1] > _SAY_EVERY:
-                said = (lease.doing, time.monotonic())
-                log(f"another worker builds the environment; waiting ({lease.doing or 'it has just begun'})")
-            task.check_time()
-            time.sleep(task.options.poll)
-            task.seconds["waiting"] = round(time.monotonic() - began, 3)
-            continue
-        if lease is not None and lease.outcome is not None and lease.number == waited_for and "cause" in lease.outcome:
-            log("the build that this worker waited for has failed", "WARN")
-            raise Failure(lease.outcome["cause"], str(lease.outcome["reason"]), str(lease.outcome.get("fix", "")))
-        if lease is not None and not ended:
-            log("the worker that built the environment has died; taking over", "WARN")
+
+    def check(waited: float) -> None:
         task.check_time()
-        number = lease.number if lease else 0
+        if waited:
+            task.seconds["waiting"] = round(waited, 3)
+
+    while True:
         try:
-            held = leases.take(home, number, owner, task.options.beat)
-            if held is None:
-                waited_for = number + 1
-                continue
-            with held:
+            found = wait_for_turn(store, task.fingerprint, task.options, check)
+            if isinstance(found, Environment):
+                return found
+            with found as held:
                 return _build(store, task, held)
-        except _LeaseLost:
+        except LeaseLost:
             log("another worker has taken this build over", "WARN")
         except OSError as error:
             raise write_failure(error, store.location.kind) from error
 
 
-def _build(store: Store, task: Task, held: leases.Held) -> Environment:
+def _build(store: Store, task: Task, held: Held) -> Environment:
     outcome: dict[str, Any] = {"status": "stopped"}
     build = store.new_build(task.fingerprint)
     try:
@@ -119,7 +96,7 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         return environment
     except (Failure, OSError) as error:
         if held.lost:
-            raise _LeaseLost from error
+            raise LeaseLost from error
         failure = error if isinstance(error, Failure) else write_failure(error, store.location.kind)
         outcome = {"status": "failed", "cause": failure.cause, "reason": failure.reason, "fix": failure.fix}
         raise failure from error
@@ -131,7 +108,7 @@ def _build(store: Store, task: Task, held: leases.Held) -> Environment:
         _sweep(store, task, downloads=made)
 
 
-def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[str, Any]:
+def _install(store: Store, task: Task, held: Held, build: Path) -> dict[str, Any]:
     began = time.monotonic()
     kind = store.location.kind
     cache = _cache(task, store, build)
@@ -152,7 +129,7 @@ def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[s
     held.announce("checking that the worker's imports work")
     facts = _check_imports(build, installer, task, check)
     task.spent("checking", began)
-    log(f"{facts['checked']} imports work, checked in {task.seconds['checking']:.0f} s; {_gb(facts['size'])} installed")
+    log(f"{facts['checked']} imports work, checked in {task.seconds['checking']:.0f} s; {gb(facts['size'])} installed")
     return {
         "python": sys.version.split()[0],
         "versions": facts["versions"],
@@ -162,7 +139,7 @@ def _install(store: Store, task: Task, held: leases.Held, build: Path) -> dict[s
     }
 
 
-def _with_retries(installer: Installer, build: Path, task: Task, held: leases.Held, check: Any) -> None:
+def _with_retries(installer: Installer, build: Path, task: Task, held: Held, check: Any) -> None:
     pause = task.options.backoff
     for left in range(task.options.retries, -1, -1):
         try:
@@ -203,23 +180,19 @@ def _check_imports(build: Path, installer: Installer, task: Task, check: Any) ->
     return answer
 
 
-def _check_lease(held: leases.Held) -> None:
+def _check_lease(held: Held) -> None:
     if held.lost:
-        raise _LeaseLost
+        raise LeaseLost
 
 
 def _check_space(store: Store, task: Task) -> None:
-    if store.trash.is_dir() and shutil.disk_usage(store.location.root).free < task.options.need:
+    need = needed(store.location, task.options)
+    if store.trash.is_dir() and shutil.disk_usage(store.location.root).free < need:
         shutil.rmtree(store.trash, ignore_errors=True)
     free = shutil.disk_usage(store.location.root).free
-    where = place_name(store.location.kind)
-    log(f"{_gb(free)} free on {where}; an environment needs {_gb(task.options.need)}")
-    if free < task.options.need:
-        raise Failure(
-            "disk",
-            f"An environment needs {_gb(task.options.need)} on {where}; {_gb(free)} are free.",
-            f"Free some on {where} or make it larger; the README says what else needs room there.",
-        )
+    log(f"{gb(free)} free on {place_name(store.location.kind)}; an environment needs {gb(need)}")
+    if free < need:
+        raise too_small(need, free, store.location.kind)
 
 
 def _cache(task: Task, store: Store, build: Path) -> Path | None:
@@ -238,7 +211,7 @@ def _cache(task: Task, store: Store, build: Path) -> Path | None:
             return local
     except OSError as error:
         log(f"the local disk cannot hold the downloads ({error.strerror})", "WARN")
-    log(f"the container disk has less than {_gb(task.options.need_cache)} free; downloads go to the volume meanwhile", "WARN")
+    log(f"the container disk has less than {gb(task.options.need_cache)} free; downloads go to the volume meanwhile", "WARN")
     return _volume_cache(build)
 
 
@@ -288,7 +261,3 @@ def _sweep(store: Store, task: Task, *, downloads: bool) -> None:
             )
         except OSError as error:
             log(f"they could not be removed ({error.strerror}); the next builder tries again", "WARN")
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 5e7 else f"{size / 1e6:.1f} MB"

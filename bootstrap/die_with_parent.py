@@ -11,10 +11,15 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, then become the command."""
+def tie() -> None:
+    """Have the kernel end this process with the thread that started it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> None:
+    """Tie this process to its parent, then become the command."""
+    tie()
     if os.getppid() != int(arguments[0]):
         sys.exit(1)  # the parent was quicker to die
     os.execvp(arguments[1], arguments[1:])

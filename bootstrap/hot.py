@@ -1,28 +1,27 @@
-"""The hot start: an environment of the network volume, unpacked to the container's disk from its pack (pack.py)."""
+"""The hot start: an environment of the network volume, unpacked to the container's disk from its pack (pack.py).
+
+An import from a network volume waits for it thousands of times, each time for one small thing. Here the volume is read once.
+"""
 
 import hashlib
+import mmap
 import os
-import select
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bootstrap.apart import on_volume
 from bootstrap.door import is_local
-from bootstrap.pack import MAGIC
+from bootstrap.pack import MAGIC, DamagedPack, unpack
 from bootstrap.places import Location, base_python
-from bootstrap.read_ahead import SILENCE
+from bootstrap.read_ahead import SILENCE, ReadAhead
 from bootstrap.report import HotStart, log
 from bootstrap.store import Environment
 
-_UNPACK = Path(__file__).with_name("unpack.py")
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
-_RESERVE = 256 * 1024 * 1024  # on the local disk, beside what is unpacked
-
-
-class VolumeSilent(Exception):  # noqa: N818 - it is an outcome, caught in one place
-    """The volume has stopped answering."""
+_RESERVE = 256 * 1024 * 1024  # bytes on the local disk, beside what is unpacked
 
 
 def pack_path(environment: Path, variables: Mapping[str, str]) -> Path:
@@ -41,69 +40,85 @@ def _device(variables: Mapping[str, str]) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in model.strip().lower())
 
 
-def warm(environment: Environment, local: Iterable[Location], variables: Mapping[str, str]) -> tuple[Environment, HotStart]:
-    """The environment as it begins fastest: its unpacked copy, else itself.
+def warm(
+    environment: Environment, volume: Path, local: Iterable[Location], variables: Mapping[str, str]
+) -> tuple[Environment, HotStart]:
+    """The environment as it begins fastest: its unpacked copy, else itself; and what became of its pack.
 
     Raises:
-        VolumeSilent: the volume hangs.
+        Failure: the volume has come to hang.
     """
     source = environment.interpreter.parent.parent
-    pack = pack_path(source, variables)
     if is_local(source):
         return environment, None
+    pace, places = _Pace(), list(local)
+    folder, state = on_volume(volume, lambda: _unpacked(source, pack_path(source, variables), places, pace.moved), pace.goes_on)
+    if folder is None or os.path.realpath(folder / "bin" / "python") != os.path.realpath(base_python()):
+        return environment, state
+    return replace(environment, interpreter=folder / "bin" / "python"), state
+
+
+class _Pace:
+    """Whether a child gets on, told through memory that it shares: it may take any time as long as it does."""
+
+    def __init__(self) -> None:
+        self._count = mmap.mmap(-1, 1)
+        self._seen = -1
+        self._since = time.monotonic()
+
+    def moved(self) -> None:
+        """The child has got on."""
+        self._count[0] = (self._count[0] + 1) % 256
+
+    def goes_on(self) -> bool:
+        """Whether it has done so lately."""
+        if self._count[0] != self._seen:
+            self._seen, self._since = self._count[0], time.monotonic()
+        return time.monotonic() - self._since < SILENCE
+
+
+def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callable[[], None]) -> tuple[Path | None, HotStart]:
+    """The folder that a pack was unpacked to, now or earlier; touches the volume."""
     try:
         state = pack.stat()
-    except OSError:
-        return environment, "missing"
+    except FileNotFoundError:
+        return None, "missing"
     began = time.monotonic()
     key = f"{MAGIC!r} {source} {pack.name} {state.st_size} {state.st_mtime_ns}"
-    name = f"{environment.fingerprint}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    folders = [(location, location.base / "hot" / name) for location in local if is_local(location.root)]
-    for _, folder in folders:
-        if _leads_here(folder):
-            return replace(environment, interpreter=folder / "bin" / "python"), "used"
-    for location, folder in folders:
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(folder.parent).free < state.st_size + _RESERVE:
-                log(f"{location.root} has no room to unpack the start's files", "WARN")
-                continue
-        except OSError:
-            continue
-        answer = _unpack(pack, source, folder)
-        if answer == "ok" and _leads_here(folder):
-            log(f"the start's files were unpacked in {time.monotonic() - began:.1f} s ({state.st_size / 1e6:.0f} MB)")
-            return replace(environment, interpreter=folder / "bin" / "python"), "used"
-        log(f"the start's files could not be unpacked ({answer}); the environment is used as it lies on the volume", "WARN")
-        return environment, "damaged" if answer.startswith("damaged") else "skipped"
-    log("no local disk can hold the start's files; the environment is used as it lies on the volume", "WARN")
-    return environment, "skipped"
+    name = f"{source.parent.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    folders = [location.base / "hot" / name for location in local if is_local(location.root)]
+    if there := next(filter(Path.is_dir, folders), None):
+        return there, "used"
+    folder = next((folder for folder in folders if _has_room(folder.parent, state.st_size + _RESERVE)), None)
+    if folder is None:
+        log("no local disk can hold the start's files; they are read from the volume, one by one", "WARN")
+        return None, "skipped"
+    try:
+        _read(pack, moved)
+        unpack(pack, source, folder, moved)
+    except DamagedPack as error:
+        log(f"the start's files on the volume cannot be used: {error}. They are written anew after the first speech", "WARN")
+        return None, "damaged"
+    except OSError as error:
+        log(f"the start's files could not be unpacked ({error.strerror}); they are read from the volume, one by one", "WARN")
+        return None, "skipped"
+    log(f"the start's files were unpacked in {time.monotonic() - began:.1f} s ({state.st_size / 1e6:.0f} MB)")
+    return folder, "used"
 
 
-def _leads_here(folder: Path) -> bool:
-    return os.path.realpath(folder / "bin" / "python") == os.path.realpath(base_python())
+def _has_room(folder: Path, size: int) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= size
+    except OSError:
+        return False
 
 
-def _unpack(pack: Path, source: Path, folder: Path) -> str:
-    """The last line of unpack.py, which is given any time as long as it gets on."""
-    import subprocess  # which a start without a pack is spared
-
-    child = subprocess.Popen(
-        [base_python(), "-I", "-S", str(_UNPACK), str(pack), str(source), str(folder)],
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert child.stdout is not None
-    said = b""
-    while True:
-        if not select.select([child.stdout], [], [], SILENCE)[0]:
-            child.kill()  # it ends when its call returns; nobody waits for that
-            raise VolumeSilent
-        more = os.read(child.stdout.fileno(), 65536)
-        if not more:
-            break
-        said += more
-    child.wait()
-    return said.decode(errors="replace").rstrip("\n").rpartition("\n")[2] or f"ended with {child.returncode}"
+def _read(pack: Path, moved: Callable[[], None]) -> None:
+    reading, seen = ReadAhead([(pack, 0, None)]).start(), 0
+    while not reading.wait(0.5):
+        if reading.read > seen:
+            seen = reading.read
+            moved()
+    if reading.error is not None:
+        raise reading.error

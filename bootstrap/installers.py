@@ -80,7 +80,7 @@ class Installer:
             pip = [sys.executable, "-m", "pip", "--python", str(python)] if _own_pip() else [str(python), "-m", "pip"]
             quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--no-color"]
             command = [*pip, "install", "--no-deps", *quiet, *files]
-        code, output = run(command, self._variables(folder), check, show=(folder.parent, self.cache or Path.home()))
+        code, output = run(command, self._variables(folder), check, show=True)
         if code < 0:
             raise Failure(
                 "installer",
@@ -170,19 +170,22 @@ def _ensure_dir(path: Path) -> Path:
     return path
 
 
-def _free(folders: Sequence[Path]) -> int:
-    """Free bytes on the disks of the folders, each disk counted once (a container's root and a volume may share one)."""
-    disks = [shutil.disk_usage(existing(folder)) for folder in folders]
-    return sum({disk.total: disk.free for disk in disks}.values())
+def _written(process: int) -> str:
+    """What a process has written so far, for people; nothing where the kernel does not tell. Others may fill the same disk."""
+    try:
+        counters = Path(f"/proc/{process}/io").read_text()
+    except OSError:
+        return ""
+    return f", {int(counters.split('wchar: ')[1].split()[0]) / 1e9:.1f} GB written"
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], check: Callable[[], None], *, show: Sequence[Path] = ()
+    command: Sequence[str], environment: Mapping[str, str], check: Callable[[], None], *, show: bool = False
 ) -> tuple[int, str]:
     """Run a command to its end; returns its exit code and what it printed. It dies with this process.
 
-    ``check`` is called several times a second; what it raises ends the command. ``show`` names the folders that fill: with
-    it, the lines are logged as they come, and now and then the time and how much has been written.
+    ``check`` is called several times a second; what it raises ends the command. With ``show`` the lines are logged as they
+    come, and now and then the time and how much the command itself has written.
     """
     tied = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command]
     lines: list[str] = []
@@ -196,7 +199,6 @@ def run(
                 log(plain(line.strip()))
 
     started = ticked = time.monotonic()
-    free = _free(show)
     with subprocess.Popen(
         tied,
         env=dict(environment),
@@ -216,7 +218,7 @@ def run(
                 except subprocess.TimeoutExpired:
                     if show and time.monotonic() - ticked >= _TICK:
                         ticked = time.monotonic()
-                        log(f"still at it after {ticked - started:.0f} s, {max(free - _free(show), 0) / 1e9:.1f} GB written")
+                        log(f"still at it after {ticked - started:.0f} s{_written(process.pid)}")
         except BaseException:
             process.kill()
             raise

@@ -30,6 +30,10 @@ from bootstrap.store import write_atomically
 _BEAT_BYTES = 256
 
 
+class LeaseLost(Exception):  # noqa: N818 - nobody failed: another worker is at it now
+    """Another worker has taken the lease over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A lease as another worker sees it. ``beat`` is the heartbeat's raw content, ``outcome`` is there once it has ended."""

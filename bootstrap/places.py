@@ -21,6 +21,7 @@ VOLUME_ROOT = "/runpod-volume"
 """Where RunPod mounts a network volume; ``NETWORK_VOLUME`` and ``--root`` override it."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOWHERE = Path(os.devnull, "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,6 @@ class Location:
             raise write_failure(error, self.kind) from error
 
 
-NO_VOLUME = Location("volume", Path(os.devnull, "volume"), lasts=False)
-"""Stands for a volume that must not be touched."""
-
-
 def write_failure(error: OSError, kind: Place) -> Failure:
     """What an error while writing to a place means."""
     name = place_name(kind)
@@ -101,18 +98,18 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
     path = volume_root(environment)
     verdict = door(path).look()
     if verdict.trouble:
-        return NO_VOLUME
+        return Location("volume", _NOWHERE, lasts=False)
     return Location("volume", path, lasts=verdict.mounted or "NETWORK_VOLUME" in environment)
-
-
-def volume_trouble(environment: Mapping[str, str], root: Path | None) -> str | None:
-    """Why the network volume is not used although it may be there; ``None`` where it answers."""
-    return door(volume_root(environment)).look().trouble if root is None else None
 
 
 def volume_root(environment: Mapping[str, str]) -> Path:
     """Where the network volume is mounted, if there is one."""
     return Path(environment.get("NETWORK_VOLUME") or VOLUME_ROOT)
+
+
+def volume_trouble(environment: Mapping[str, str], root: Path | None) -> str | None:
+    """Why the network volume is not used although it may be there; ``None`` where it answers."""
+    return door(volume_root(environment)).look().trouble if root is None else None
 
 
 @cache

@@ -18,11 +18,14 @@ The fields (all always there):
     warnings         sentences: what works, but not well
     refresh_after    null, or seconds of this worker's life after which a speech job's error may carry ``refresh_worker``:
                      a new worker tries again, but never in a tight loop
+    waits_for_volume whether it may carry it as soon as the network volume answers, which it did not at the start
     seconds          {"total", and where they took place "waiting", "installing", "checking"}
     size             bytes of the installed packages, or null
     hot_start        null where the environment lies on no network volume, else what became of its pack (hot.py): "used",
                      "missing", "damaged", or "skipped", where there is no room for it
     versions         the installed packages that matter, by name
+
+Shown too: ``publication``, null or the state of the environment's copy to the network volume as it is now (publication.py).
 """
 
 import json
@@ -30,7 +33,11 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from bootstrap.publication import Publication
 
 VARIABLE = "F5_BOOTSTRAP_REPORT"
 
@@ -47,6 +54,7 @@ Cause = Literal[
     "interpreter",  # no environment can be made with this Python, or it does not run
     "installer",  # neither uv nor pip, or one that fails for no reason we know
     "import",  # installed, but the worker cannot import it
+    "volume",  # the network volume hangs or fails
     "time",  # not done within the time the platform gives
     "crash",  # a fault of the bootstrap itself
 ]
@@ -69,6 +77,7 @@ class Report:
     fix: str | None = None
     warnings: tuple[str, ...] = ()
     refresh_after: float | None = None
+    waits_for_volume: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
     hot_start: HotStart = None
@@ -93,7 +102,17 @@ class Report:
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""
         shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "folder")}
-        return {**shown, "mend": self.fix}  # the name that ``fix`` had
+        publication = self._publication()
+        warnings = [*self.warnings, *([publication.warning] if publication and publication.warning else [])]
+        mend = self.fix  # the name that ``fix`` had
+        return {**shown, "mend": mend, "warnings": warnings, "publication": asdict(publication) if publication else None}
+
+    def _publication(self) -> "Publication | None":
+        if self.place != "local" or self.folder is None:
+            return None
+        from bootstrap.publication import read
+
+        return read(Path(self.folder))
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -17,6 +17,7 @@ from f5_worker.runtime.packages import missing_package
 from f5_worker.settings import Settings, load_settings
 from f5_worker.speech.scheduler import Scheduler
 from f5_worker.voice.cache import ReferenceCache
+from f5_worker.volume import look
 
 if TYPE_CHECKING:
     from f5_worker.audio.samples import Samples
@@ -113,6 +114,7 @@ class Resources:
             return failure
         # Not before the report's time: a worker that is replaced at once would build, and fail, in a tight loop.
         is_time = report.refresh_after is not None and self.uptime >= report.refresh_after
+        is_time = is_time or (report.waits_for_volume and look(self.settings).trouble is None)
         kind = EnvironmentFailedError if is_time else PackageMissingError
         return kind(f"{report.reason} {report.fix} Until then, speech is not available: {failure.message}", **failure.details)
 

@@ -1,45 +1,48 @@
 """A TCP proxy that delivers every byte a fixed time later: ``python slow_link.py LISTEN_HOST TARGET_HOST PORT SECONDS``."""
 
-import asyncio
+import contextlib
+import queue
+import socket
 import sys
+import threading
 import time
 
 
-async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Carry one direction until its sender ends it."""
-    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+def carry(source: socket.socket, target: socket.socket, delay: float) -> None:
+    """Carry one direction until its sender ends it. Threads: an event loop sleeps whole milliseconds."""
+    under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
 
-    async def deliver() -> None:
-        while True:
-            due, data = await under_way.get()
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not data:
-                writer.close()
-                return
-            writer.write(data)
-            await writer.drain()
+    def deliver() -> None:
+        data = b"..."
+        while data:
+            due, data = under_way.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            with contextlib.suppress(OSError):
+                if data:
+                    target.sendall(data)
+                else:
+                    target.shutdown(socket.SHUT_WR)
 
-    delivery = asyncio.create_task(deliver())
+    threading.Thread(target=deliver, daemon=True).start()
     data = b"..."
     while data:
         try:
-            data = await reader.read(1 << 18)
+            data = source.recv(1 << 18)
         except ConnectionError:
             data = b""
-        under_way.put_nowait((time.monotonic() + delay, data))
-    await delivery
+        under_way.put((time.monotonic() + delay, data))
 
 
-async def main(listen: str, target: str, port: int, delay: float) -> None:
+def main(listen: str, target: str, port: int, delay: float) -> None:
     """Serve until killed."""
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(target, port)
-        await asyncio.gather(carry(reader, there[1], delay), carry(there[0], writer, delay), return_exceptions=True)
-
-    async with await asyncio.start_server(connected, listen, port) as server:
-        await server.serve_forever()
+    with socket.create_server((listen, port)) as server:
+        while True:
+            near = server.accept()[0]
+            far = socket.create_connection((target, port))
+            for source, sink in ((near, far), (far, near)):
+                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=carry, args=(source, sink, delay), daemon=True).start()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

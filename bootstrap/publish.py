@@ -1,0 +1,123 @@
+"""Copies a new environment from the local disk to the network volume, in a process of its own beside the worker:
+``python -m bootstrap.publish ROOT BUILD``, started by ``start``.
+
+A network volume answers slowly and many questions at once, so many files are copied at once. One of many workers copies
+(turn.py); the marker comes last, so nothing half-made is ever used. Where the volume hangs this process hangs with it, and
+nobody else; where it fails, it is tried again.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bootstrap import sweep
+from bootstrap.copying import Copy
+from bootstrap.door import Door
+from bootstrap.lease import LeaseLost
+from bootstrap.options import Options
+from bootstrap.places import FULL, Location, write_failure
+from bootstrap.publication import Note
+from bootstrap.report import Failure, log
+from bootstrap.room import gb
+from bootstrap.store import Environment, Store
+from bootstrap.turn import wait_for_turn
+
+_PAUSES = (5.0, 15.0, 60.0, 300.0)
+"""Seconds before a volume that fails is tried again; the last one for ever after."""
+_LOOK_EVERY = 2.0
+
+
+def start(project: Path, root: Path, environment: Environment, variables: Mapping[str, str]) -> None:
+    """Let a process of its own copy the environment to the volume at ``root``. It ends when that is done."""
+    build = environment.interpreter.parent.parent
+    try:
+        Note(environment.home).write(status="waiting")
+        subprocess.Popen(
+            [sys.executable, "-S", "-m", "bootstrap.publish", str(root), str(build)],
+            cwd=project,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # its log goes where ours goes
+        )
+    except OSError as error:
+        log(f"the environment cannot be copied to the network volume ({error.strerror})", "WARN")
+
+
+def main(root: Path, build: Path) -> None:
+    """Copy until it is there, or until it is clear that it cannot be."""
+    signal.signal(signal.SIGTERM, _leave)
+    os.nice(10)
+    note = Note(build.parent)
+    if not note.is_mine():
+        return
+    options = Options.read(os.environ)
+    pauses = iter(_PAUSES)
+    while True:
+        note.write(status="waiting")
+        _wait_for_volume(root)
+        try:
+            _publish(Store(Location("volume", root)), build, options, note)
+            return
+        except LeaseLost:
+            log("another worker copies the environment now", "WARN")
+        except (Failure, OSError) as error:
+            failure = error if isinstance(error, Failure) else write_failure(error, "volume")
+            note.fail(failure)
+            log(f"the environment was not copied to the network volume: {failure.reason} {failure.fix}", "WARN")
+            if isinstance(error, Failure) or error.errno in FULL:
+                return
+            time.sleep(next(pauses, _PAUSES[-1]))
+
+
+def _wait_for_volume(root: Path) -> None:
+    door, said = Door(root), False
+    while (verdict := door.look()).trouble or not verdict.folder:
+        if verdict.trouble is None:
+            raise SystemExit(0)  # there is no volume at all
+        if not said:
+            log(f"{verdict.trouble} The environment will be copied there once it does", "WARN")
+        said = True
+        time.sleep(_LOOK_EVERY)
+
+
+def _publish(store: Store, build: Path, options: Options, note: Note) -> None:
+    began = time.monotonic()
+    store.venvs.mkdir(parents=True, exist_ok=True)
+    found = wait_for_turn(store, build.parent.name, options, lambda _: None)
+    if isinstance(found, Environment):
+        note.write(status="done", seconds=0.0)
+        log("the environment is on the network volume: another worker was quicker")
+        return
+    outcome: dict[str, Any] = {"status": "stopped"}
+    with found as held:
+        copy = Copy(store, build, held, note)
+        try:
+            if store.ready(build.parent.name) is None:
+                copy.run()
+            outcome = {"status": "ready"}
+        except Failure as failure:
+            outcome = {"status": "failed", "cause": failure.cause, "reason": failure.reason, "fix": failure.fix}
+            raise
+        finally:
+            if not held.lost:
+                held.finish(outcome)
+    seconds = time.monotonic() - began
+    note.write(status="done", files=copy.files, size=copy.size, seconds=round(seconds, 1))
+    log(
+        f"the environment is on the network volume after {seconds:.0f} s: {copy.files} files, {gb(copy.size)}, "
+        f"which take {gb(copy.blocks)} there"
+    )
+    sweep.main(store.location.root, build.parent.name, "")
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
