@@ -1,6 +1,6 @@
 """The pack of a hot start: one file that holds what a worker's start reads of an environment on the network volume.
 
-    F5-HOT-1 LENGTH\\n      LENGTH bytes of header follow
+    F5-HOT-2 LENGTH\\n      LENGTH bytes of header follow
     {...}                  the header, as JSON: see ``Header``
     ...                    the contents of its files, one after the other
     32 bytes               the SHA-256 of all before
@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from bootstrap.libraries import NOTE
 
-MAGIC = b"F5-HOT-1 "
+MAGIC = b"F5-HOT-2 "
 _DIGEST = hashlib.sha256().digest_size
 _MAX_HEADER = 64 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
@@ -52,8 +52,9 @@ class Header:
     """What stays on the volume, of every folder that holds one of the files."""
     aliases: dict[str, str]
     """The environment's own symbolic links, whose targets are relative."""
-    libraries: list[tuple[str, int, list[tuple[int, int]]]]
-    """Large libraries, which are among the links: path, size, and the ranges (first byte, length) to be read ahead."""
+    libraries: list[tuple[str, str, int, list[tuple[int, int]]]]
+    """Large libraries: path, the path beside the environment that leads to the same file with fewer folders to ask for, size,
+    and the ranges (first byte, length) to be read ahead."""
 
     @classmethod
     def parse(cls, raw: bytes) -> "Header":
@@ -71,7 +72,7 @@ class Header:
         return header
 
     def _check(self) -> None:
-        leaves = [*(path for path, *_ in self.files), *self.links, *self.aliases]
+        leaves = [*(path for path, *_ in self.files), *self.links, *self.aliases, *(path for path, *_ in self.libraries)]
         if len(known := set(leaves)) != len(leaves):
             raise DamagedPack("it names a path twice")
         for path in leaves:
@@ -83,8 +84,10 @@ class Header:
         for _, size, changed, mode in self.files:
             if size < 0 or size > LARGE or changed < 0 or mode != stat.S_IMODE(mode):
                 raise DamagedPack("a file in it has no size")
-        for path, size, ranges in self.libraries:
-            if path not in known or any(start < 0 or length < 0 or start + length > size for start, length in ranges):
+        for _, near, size, ranges in self.libraries:
+            if not _is_inside(near):
+                raise DamagedPack("a library in it lies elsewhere")
+            if any(start < 0 or length < 0 or start + length > size for start, length in ranges):
                 raise DamagedPack("a range in it lies outside of its library")
         if "bin/python" not in self.aliases or "pyvenv.cfg" not in known:
             raise DamagedPack("it is no environment")
@@ -211,7 +214,10 @@ def _unpack(source: _Checked, environment: Path, folder: Path, moved: Callable[[
         os.symlink(_interpreter() if path == "bin/python" else target, place(path))  # noqa: PTH211
     for path in header.links:
         os.symlink(f"{environment}/{path}", place(path))  # noqa: PTH211
-    ranges = [(f"{environment}/{path}", start, length) for path, _, found in header.libraries for start, length in found]
+    ranges: list[tuple[str, int, int]] = []
+    for path, near, _, touched in header.libraries:
+        os.symlink(f"{environment.parent}/{near}", place(path))  # noqa: PTH211
+        ranges += ((f"{environment.parent}/{near}", start, length) for start, length in touched)
     (folder / NOTE).write_text(json.dumps(ranges), encoding="utf-8")
 
 
@@ -237,7 +243,7 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
     """
     found: dict[str, os.stat_result] = {}
     folders = {""}
-    libraries: list[tuple[str, int, list[tuple[int, int]]]] = []
+    libraries: list[tuple[str, str, int, list[tuple[int, int]]]] = []
     for path in sorted({"pyvenv.cfg", *files, *map(_source, files), *mapped}):
         if path.count("/"):
             folders.add(os.path.dirname(path))  # noqa: PTH120 - also of a file that is not there: it must be missed locally
@@ -246,13 +252,14 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
             if stat.S_ISREG(state.st_mode) and state.st_size <= LARGE:
                 found[path] = state
             elif stat.S_ISREG(state.st_mode) and path in mapped:
-                libraries.append((path, state.st_size, _within(mapped[path], state.st_size)))
+                near = _nearer(environment, path)
+                libraries.append((path, near, state.st_size, _within(mapped[path], state.st_size)))
     folders = {folder for folder in folders if (environment / folder).is_dir()}
     for path in (*folders, *found, *(path for path, *_ in libraries), "bin/python"):
         folders.update(str(parent) for parent in PurePosixPath(path).parents if str(parent) != ".")
-    aliases, links = {"bin/python": ""}, []
+    aliases, links, large = {"bin/python": ""}, [], {path for path, *_ in libraries}
     for path, entry in _entries(environment, folders):
-        if path in found or path in folders or path == "bin/python":
+        if path in found or path in folders or path in large or path == "bin/python":
             continue
         target = os.readlink(entry.path) if entry.is_symlink() else "/"  # noqa: PTH115
         inside = not target.startswith("/") and _is_inside(os.path.normpath(f"{PurePosixPath(path).parent}/{target}"))
@@ -269,6 +276,21 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
         aliases=aliases,
         libraries=libraries,
     )
+
+
+def _nearer(environment: Path, path: str) -> str:
+    """A second name of a library, near the volume's root: each folder on the way costs a round trip, again every second."""
+    near = f"large-{environment.name}/{PurePosixPath(path).name}"
+    target = environment.parent / near
+    try:
+        target.parent.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            target.hardlink_to(environment / path)
+        if target.samefile(environment / path):
+            return near
+    except OSError:
+        pass  # a file system without such names, or one that is full
+    return f"{environment.name}/{path}"
 
 
 def _source(path: str) -> str:
