@@ -10,7 +10,7 @@ enters through it, ``setup_network_venv.py`` is its front for people and scripts
     store.py             the environments of one place: fingerprints, markers, what may be removed
     sweep.py             a process of its own that removes it
     lease.py             who of many workers builds
-    hot.py               a start from the volume without waiting for it: pack.py the format, repack.py its writer
+    hot.py               a start from the volume without waiting for it: pack.py the format, opened.py, repack.py
     libraries.py         the large libraries, which stay on the volume, read ahead: read_ahead.py
     build.py             one build, from the space check to the marker
     installers.py        uv, or pip

@@ -27,11 +27,13 @@ def enter() -> None:
     (an image, a notebook, a virtual environment of one's own) the worker runs as it is. Where no environment can be had it
     runs too, to say why; but not without the SDK: then the process exits with 1.
     """
-    from bootstrap import libraries
+    from bootstrap import libraries, opened
     from bootstrap.report import CRASH, VARIABLE, Report, log
 
     if VARIABLE in os.environ:
         libraries.begin()
+        if (found := Report.from_environment(os.environ)) and found.to_be_packed:
+            opened.begin()
         return
     report, defaults = None, {}
     try:

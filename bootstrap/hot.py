@@ -24,12 +24,13 @@ _NVIDIA = Path("/proc/driver/nvidia/gpus")
 _RESERVE = 256 * 1024 * 1024  # bytes on the local disk, beside what is unpacked
 
 
-def pack_path(environment: Path, variables: Mapping[str, str]) -> Path:
-    """Where the pack of an environment lies: one for each kind of device, since each start touches other parts of libraries."""
-    return environment.parent / f"hot-{_device(variables)}-{environment.name}.pack"
+def pack_path(environment: Path, device: str) -> Path:
+    """Where the pack of an environment lies."""
+    return environment.parent / f"hot-{device}-{environment.name}.pack"
 
 
-def _device(variables: Mapping[str, str]) -> str:
+def device_of(variables: Mapping[str, str]) -> str:
+    """The kind of device, each of which has a pack of its own: on each, a start touches other parts of the libraries."""
     if variables.get("F5TTS_DEVICE", "").strip().lower() == "cpu":
         return "cpu"
     try:
@@ -51,8 +52,8 @@ def warm(
     source = environment.interpreter.parent.parent
     if is_local(source):
         return environment, None
-    pace, places = _Pace(), list(local)
-    folder, state = on_volume(volume, lambda: _unpacked(source, pack_path(source, variables), places, pace.moved), pace.goes_on)
+    pace, places, pack = _Pace(), list(local), pack_path(source, device_of(variables))
+    folder, state = on_volume(volume, lambda: _unpacked(source, pack, places, pace.moved), pace.goes_on)
     if folder is None or os.path.realpath(folder / "bin" / "python") != os.path.realpath(base_python()):
         return environment, state
     return replace(environment, interpreter=folder / "bin" / "python"), state

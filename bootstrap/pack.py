@@ -31,8 +31,9 @@ _DIGEST = hashlib.sha256().digest_size
 _MAX_HEADER = 64 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
 _READERS = 8  # of small files, each of which costs a network volume several round trips
-LARGE = 16 * 1024 * 1024
-"""Bytes from which a library stays on the volume, where only the ranges that a start touches are read."""
+LARGE = 40 * 1024 * 1024
+"""Bytes from which a library stays on the volume, where only the ranges that a start touches are read: torch's and CUDA's. All
+others are imported with the GIL held, and must not wait for the volume."""
 
 
 class DamagedPack(Exception):  # noqa: N818 - it is an outcome, caught in one place

@@ -99,6 +99,11 @@ class Report:
         """Whether the worker has an environment that it can speak with."""
         return self.status != "failed"
 
+    @property
+    def to_be_packed(self) -> bool:
+        """Whether what this worker's start reads is to be kept for later ones: the volume has no pack for them yet."""
+        return self.hot_start in ("missing", "damaged") or self._publication() is not None
+
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""
         shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "folder")}

@@ -22,7 +22,6 @@ from f5_worker.volume import look
 if TYPE_CHECKING:
     from f5_worker.audio.samples import Samples
     from f5_worker.model.load import LoadedModel
-    from f5_worker.runtime.touched import Recorder
     from f5_worker.timing.pauses import Pause
     from f5_worker.timing.whisper import WhisperAligner
     from f5_worker.timing.words import Word
@@ -35,7 +34,6 @@ class Resources:
     def __init__(self, environment: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
         self.settings, self.settings_error = _read_settings(environment)
         self.report = Report.from_environment(environment)
-        self.recorder = _recorder(self.report)
         self.jobs = {"completed": 0, "failed": 0, "stopped": 0}
         self.references = ReferenceCache(self.settings.reference_cache_items)
         self.records = Records()
@@ -130,15 +128,6 @@ class Resources:
         except WorkerError as error:
             failure = error
         raise failure.because("Model not available: ")
-
-
-def _recorder(report: Report | None) -> "Recorder | None":
-    """What records the first start from an environment on the network volume; ``None`` for every other start."""
-    if report is None or report.hot_start not in ("missing", "damaged"):
-        return None
-    from f5_worker.runtime.touched import Recorder
-
-    return Recorder()
 
 
 def _read_settings(environment: Mapping[str, str]) -> tuple[Settings, SettingsError | None]:

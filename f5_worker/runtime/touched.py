@@ -1,6 +1,6 @@
 """What a start has read of an environment on the network volume, written into the pack of later hot starts (bootstrap/hot.py).
 
-The first worker that speaks from an environment without a pack records it: the modules it has imported, the files that Python
+The first worker that speaks from an environment without a pack tells: the modules it has imported, the files that Python
 has opened, and of the large libraries the pages that are in its memory.
 """
 
@@ -11,11 +11,13 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bootstrap.hot import pack_path
-from bootstrap.places import base_python
+from bootstrap import opened
+from bootstrap.hot import device_of
+from bootstrap.places import FOLDER, base_python
 from f5_worker import log
+from f5_worker.settings import Settings
 
 _REPACK = Path(__file__).resolve().parents[2] / "bootstrap" / "repack.py"
 _GRAIN = 1024 * 1024
@@ -23,53 +25,36 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _IN_MEMORY = 62  # the bits of a page map's entry from here on: it is swapped out, it is present
 
 
-class Recorder:
-    """Records from now on; every file that is opened pays for it, so only a worker that is to record makes one."""
+def keep(settings: Settings) -> None:
+    """The first speech is made: let a process write the pack. Returns at once; does nothing where nothing was recorded."""
+    if (names := opened.end()) is not None:
+        home = settings.network_volume.joinpath(FOLDER, "venvs", Path(sys.prefix).parent.name)
+        threading.Thread(target=_begin, args=(names, home), name="record").start()  # a local run's end waits for it
 
-    def __init__(self) -> None:
-        self._environment = environment = Path(sys.prefix)
-        self._inside = f"{environment}/"
-        self._opened: set[str] = set()
-        self._lock = threading.Lock()
-        self._recording = True
-        sys.addaudithook(self._audit)
 
-    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        # A hook cannot be taken back, and an exception of its own would be raised in whoever opens a file.
-        if event == "open" and self._recording and isinstance(path := arguments[0], str) and path.startswith(self._inside):
-            self._opened.add(path)
-
-    def finish(self) -> None:
-        """The first speech is made: let a process write the pack. Returns at once; later calls do nothing."""
-        with self._lock:
-            if not self._recording:
-                return
-            self._recording = False
-        threading.Thread(target=self._begin, name="record").start()  # a local run that ends waits until the process has begun
-
-    def _begin(self) -> None:
-        pack = pack_path(self._environment, os.environ)
-        try:
-            files = {*self._opened, *_imported()}
-            touched = {
-                "files": sorted(name.removeprefix(self._inside) for name in files if name.startswith(self._inside)),
-                "mapped": {path.removeprefix(self._inside): ranges for path, ranges in pages_in_memory(self._inside)},
-            }
-            child = subprocess.Popen(
-                [base_python(), "-I", "-S", str(_REPACK), str(self._environment), str(pack)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                start_new_session=True,
-            )
-            assert child.stdin is not None
-            with child.stdin:
-                json.dump(touched, child.stdin)
-        except Exception as error:  # noqa: BLE001 - a convenience for later workers: whatever fails here, speech goes on
-            _log_outcome(f"failed with {type(error).__name__}")
-        else:
-            threading.Thread(target=_wait, args=(child,), name="record", daemon=True).start()
+def _begin(names: set[str], home: Path) -> None:
+    inside = f"{sys.prefix}/"
+    try:
+        files = {*names, *_imported()}
+        touched = {
+            "files": sorted(name.removeprefix(inside) for name in files if name.startswith(inside)),
+            "mapped": {path.removeprefix(inside): ranges for path, ranges in pages_in_memory(inside)},
+        }
+        child = subprocess.Popen(
+            [base_python(), "-I", "-S", str(_REPACK), sys.prefix, str(home), device_of(os.environ)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert child.stdin is not None
+        with child.stdin:
+            json.dump(touched, child.stdin)
+    except Exception as error:  # noqa: BLE001 - a convenience for later workers: whatever fails here, speech goes on
+        _log_outcome(f"failed with {type(error).__name__}")
+    else:
+        threading.Thread(target=_wait, args=(child,), name="record", daemon=True).start()
 
 
 def _wait(child: "subprocess.Popen[str]") -> None:
@@ -82,7 +67,7 @@ def _wait(child: "subprocess.Popen[str]") -> None:
 def _log_outcome(answer: str) -> None:
     if answer.startswith("ok "):
         log.info(f"Later workers start from a pack of the {int(answer[3:]) / 1e6:.0f} MB of small files that this one has read")
-    else:
+    elif answer != "not needed":
         log.warn(f"What a start reads could not be packed on the volume ({answer}); later workers start as this one did")
 
 
