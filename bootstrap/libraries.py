@@ -4,12 +4,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bootstrap.read_ahead import ReadAhead
+    from bootstrap.read_ahead import Reading
 
 NOTE = "hot.json"
 """Beside ``pyvenv.cfg`` of an unpacked environment: what is to be read ahead of the libraries that stayed on the volume."""
 
-reading: "ReadAhead | None" = None
+reading: "Reading | None" = None
 """Under way since ``begin``; ``None`` where this process runs from no unpacked environment."""
 
 
@@ -24,6 +24,6 @@ def begin() -> None:
     import json
     from pathlib import Path
 
-    from bootstrap.read_ahead import ReadAhead
+    from bootstrap.read_ahead import read_ahead
 
-    reading = ReadAhead((Path(path), start, length) for path, start, length in json.loads(note)).start()
+    reading = read_ahead(*((Path(path), start, length) for path, start, length in json.loads(note)))

@@ -7,12 +7,13 @@ from typing import Any
 from zipfile import is_zipfile
 
 from bootstrap.door import is_local
-from bootstrap.read_ahead import ReadAhead
+from bootstrap.read_ahead import Reading
+from bootstrap.read_ahead import read_ahead as begin
 from f5_worker import log
 from f5_worker.errors import CheckpointMismatchError
 from f5_worker.volume import silent
 
-_readings: dict[tuple[Path, ...], ReadAhead] = {}  # one that hangs is not begun again beside itself
+_readings: dict[tuple[Path, ...], Reading] = {}  # one that hangs is not begun again beside itself
 _KERNEL_ALIGNMENT = 16
 
 
@@ -27,7 +28,7 @@ def read_ahead(*paths: Path) -> Callable[[], None]:
     """
     reading = _readings.get(paths)
     if reading is None or reading.ended:
-        reading = _readings[paths] = ReadAhead((path, 0, None) for path in paths).start()
+        reading = _readings[paths] = begin(*((path.resolve(), 0, None) for path in paths))
     remote = [path for path in paths if not is_local(path.resolve())]
 
     def wait() -> None:
