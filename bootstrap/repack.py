@@ -22,9 +22,13 @@ from bootstrap.store import MARKER
 
 _UNSEEN = tuple(
     f"lib/python*/site-packages/{pattern}"
-    for pattern in ("*.pth", "*.dist-info/METADATA", "torch/bin/*", "f5_tts/infer/examples/basic/*")
+    for pattern in (
+        *("*.pth", "*.dist-info/METADATA", "torch/bin/*", "f5_tts/infer/examples/basic/*"),
+        "runpod/serverless/**/*.py*",
+    )
 )
-"""What is read before a worker begins to record, or by libraries that open files by themselves."""
+"""What is read before a worker begins to record, or by libraries that open files by themselves; and the job loop, which a local
+run that is the first to speak does not have."""
 _ABANDONED_SECONDS = 3600
 _LOOK_EVERY = 2.0
 
