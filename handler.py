@@ -5,19 +5,22 @@ speech loads the model. What goes wrong with a job becomes its answer, in one pl
 """
 
 import os
-import signal
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":  # run, not imported: first find the Python that can
-    sys.path.insert(0, str(Path(__file__).resolve().parent))  # which -I and PYTHONSAFEPATH leave out
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - which -I and PYTHONSAFEPATH leave out
+    from bootstrap.variables import settle
+
+    settle()
+    import signal
+
     from bootstrap.enter import enter, leave_an_old_python
 
     leave_an_old_python()
     from f5_worker.cli.arguments import read_command_line
 
     command_line = read_command_line(sys.argv[1:], os.environ)  # help, and what is wrong, before anything is built
-    enter()
+    enter("f5_worker.sdk")
     if command_line is not None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback out of the imports; cli/run.py takes over
 
@@ -28,9 +31,10 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bootstrap import opened
+from bootstrap import guard, opened
 from f5_worker import log, sdk, streams
 from f5_worker.delivery import workspace
 from f5_worker.errors import JobStopped, WorkerError, place_of, unexpected
@@ -134,14 +138,16 @@ def tts(request: "TtsRequest", job: Job) -> Parts:
     """Speech."""
     from f5_worker.endpoints.tts import tts
 
-    yield from tts(request, job, resources)
+    with resources.scheduler.coming(job.stop):
+        yield from tts(request, job, resources)
 
 
 def items(request: "ItemsRequest", job: Job) -> Parts:
     """Speech of several texts: a ``tts`` job with ``items``."""
     from f5_worker.endpoints.items import speak_items
 
-    yield speak_items(request, job, resources)
+    with resources.scheduler.coming(job.stop):
+        yield speak_items(request, job, resources)
 
 
 def upload(request: "UploadRequest", job: Job) -> Parts:
@@ -279,10 +285,12 @@ def main(command: "CommandLine" = None) -> None:
     background = resources.settings.model_loading == "background"
     if background:
         threading.Thread(target=initialize_models, name="model-loading", daemon=True).start()
+    guard.dismiss()
     log.info(f"Models load {'in the background' if background else 'on the first request'}; the worker is ready for jobs")
     try:
-        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, answer_limit(resources.settings)))
-        serve(streamed if resources.settings.streaming else handler, restart=resources.settings.on_runpod)
+        settings = resources.settings
+        streamed = StreamHandler(stream_handler, for_stream, lambda parts: for_result(parts, answer_limit(settings)))
+        serve(streamed if settings.streaming else handler, concurrency=settings.max_concurrency, restart=settings.on_runpod)
     finally:
         if resources.standing_in and (model := resources.stand_in.value) is not None:
             log.warn(str(model.warning))  # what the SDK writes at the end of a local run would hide it

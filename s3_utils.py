@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
 from f5_worker import s3_errors
-from f5_worker.errors import BucketNotFoundError, StorageError, StorageNotFoundError, StorageTooLargeError
-from f5_worker.network import NotPublicError, check_public, in_time
+from f5_worker.errors import BucketNotFoundError, JobStopped, StorageError, StorageNotFoundError, StorageTooLargeError
+from f5_worker.network import NotPublicError, check_public, in_time, stopping
 from f5_worker.s3_client import client_for
 from f5_worker.s3_config import S3Config
 
@@ -83,6 +83,12 @@ def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> No
         with path.open("rb") as file:
             _put(config, key, file, content_type)
         return
+    stop = stopping.get()
+
+    def unless_stopped(_bytes: int) -> None:
+        if stop is not None and stop.is_set():
+            raise JobStopped  # in a thread of the transfer's, which then takes back what it has sent
+
     with _storage_errors(config, key) as client:
         from boto3.s3.transfer import TransferConfig
 
@@ -93,7 +99,12 @@ def upload_file(config: S3Config, path: Path, key: str, content_type: str) -> No
             preferred_transfer_client="classic",
         )
         client.upload_file(
-            str(path), config.bucket, _full_key(config, key), ExtraArgs={"ContentType": content_type}, Config=transfer
+            str(path),
+            config.bucket,
+            _full_key(config, key),
+            ExtraArgs={"ContentType": content_type},
+            Config=transfer,
+            Callback=unless_stopped,
         )
     if (stored := head(config, key).size) != size:
         raise s3_errors.storage_error(s3_errors.NOT_S3, f"{stored:,} of {size:,} bytes stored", config, _full_key(config, key))

@@ -4,6 +4,7 @@
     python -m benchmarks.warm_request      what a request costs outside DiT and vocoder
     python -m benchmarks.long_text         many chunks: one by one, batched, and in stock's own loop
     python -m benchmarks.streaming         a streamed text: when its first audio is there, beside the whole
+    python -m benchmarks.load              many callers for ten minutes, among failing posts, a failing S3 and stops
     python -m benchmarks.memory            peak memory of a load
     python -m benchmarks.container_ready   process start to the first poll for jobs
     python -m benchmarks.import_budget     what importing the inference path costs
@@ -11,8 +12,9 @@
     python -m benchmarks.plot_cold_start   the cold start as stacked bars, drawn from the results
 
 Each prints a table and writes its figures as JSON into ``benchmarks/results/``; ``--help`` shows its options. They need Linux
-and the packages of requirements.txt and requirements-dev.txt. Stock F5-TTS has an environment of its own, since it cannot share
-one with the RunPod SDK; without that environment its rows are left out:
+and the packages of requirements.txt and requirements-dev.txt. Beside them, ``python -m benchmarks.clips`` speaks the clips of
+the README's table. Stock F5-TTS has an environment of its own, since it cannot share one with the RunPod SDK; without that
+environment its rows are left out:
 
     uv venv --python 3.11 build/stock-venv
     uv pip install --python build/stock-venv --compile-bytecode -r benchmarks/requirements-stock.txt

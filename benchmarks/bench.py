@@ -32,6 +32,8 @@ class Options:
     repeats: int
     nfe_step: int
     sentences: int
+    minutes: float
+    post_faults: float
     device: str
     size: Size
     weights: str
@@ -158,6 +160,7 @@ def bench(
     repeats: int = 1,
     nfe_step: int = 1,
     sentences: int = 0,
+    minutes: float = 0.0,
 ) -> Iterator[Bench]:
     """Parse the command line (whose defaults are given here) and make room for a benchmark."""
     parser = argparse.ArgumentParser(
@@ -168,6 +171,8 @@ def bench(
     parser.add_argument("--repeats", type=int, default=repeats, help="requests in each process, where it makes several")
     parser.add_argument("--nfe-step", type=int, default=nfe_step, help="ODE steps; few, since a CPU takes seconds for each")
     parser.add_argument("--sentences", type=int, default=sentences, help="length of the long text")
+    parser.add_argument("--minutes", type=float, default=minutes, help="how long all of it runs, where that can be chosen")
+    parser.add_argument("--post-faults", type=float, default=2.0, help="per cent of posts that fail, where some do")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs")
     parser.add_argument("--size", choices=("full", "smoke"), default="full", help="the model: real size, or tiny")
     parser.add_argument("--weights", choices=("disk", "cache"), default="disk", help="cold starts read them from")

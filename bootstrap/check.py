@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap import places
+from bootstrap.apart import on_volume, within
 from bootstrap.installers import find_installer
 from bootstrap.lease import current
 from bootstrap.options import Options
@@ -26,7 +27,7 @@ def state(requirements: Sequence[Path], root: Path | None, environment: Mapping[
     except Failure as failure:
         problem = f"{failure.reason} {failure.fix}"
     locations = (places.image(environment), places.volume(environment, root), *places.local_places(environment, project))
-    found = [_place(location, name) for location in locations]
+    found = [_place_in_time(location, name) for location in locations]
     ready = next((place["interpreter"] for place in found if place["ready"]), None)
     return {
         "fingerprint": name,
@@ -38,6 +39,13 @@ def state(requirements: Sequence[Path], root: Path | None, environment: Mapping[
         "needed": Options.read(environment).need,
         "places": found,
     }
+
+
+def _place_in_time(location: Location, name: str) -> dict[str, Any]:
+    try:
+        return on_volume(location.root, lambda: _place(location, name), within(places.door(location.root).limit))
+    except Failure as failure:
+        return {**_place(places.NO_VOLUME, name), "folder": str(location.base), "trouble": failure.reason}
 
 
 def _place(location: Location, name: str) -> dict[str, Any]:

@@ -185,11 +185,13 @@ class Start:
 
     def _local_store(self, need: int) -> Store | None:
         """The first local folder that can be written and holds ``need`` bytes more."""
+        from bootstrap.room import gb
+
         for location in self._local_places():
             found = survey(location, self._fingerprint)
             if found.writable and found.free >= need:
                 return Store(location)
-        log(f"no local disk has the {need / 1e9:.1f} GB that an environment needs", "WARN")
+        log(f"no local disk has the {gb(need)} that an environment needs", "WARN")
         return None
 
     def _copy_later(self, environment: Environment) -> None:

@@ -24,6 +24,7 @@ from bootstrap.publication import Note
 from bootstrap.report import Failure, log
 from bootstrap.room import BLOCK, gb, too_small
 from bootstrap.store import MARKER, Store, write_atomically
+from bootstrap.trust import is_broken
 
 T = TypeVar("T")
 
@@ -89,6 +90,10 @@ class Copy:
             self._each(lambda link: os.symlink(link[1], f"{self._to}/{link[0]}"), self._links)  # noqa: PTH211
             if self._held.lost:
                 raise LeaseLost
+            if is_broken(Path(self._from)):
+                raise Failure(
+                    "import", "The environment has proved broken meanwhile.", "Start a new worker; it builds another."
+                )
             marker = json.loads((self._home / MARKER).read_bytes())
             self._store.mark(self._target, marker)
         except OSError as error:

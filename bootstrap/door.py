@@ -56,7 +56,7 @@ class Door:
     def __init__(self, root: Path, *, write: bool = False, limit: float = LIMIT) -> None:
         self._root = root
         self._mode = "write" if write else "read"
-        self._limit = limit
+        self.limit = limit
         self._lock = allocate_lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._since: float | None = None
@@ -73,7 +73,7 @@ class Door:
         if self._child is None and is_local(self._root):
             return examine(str(self._root), str(self._root.joinpath(*_PROBE)), self._mode)
         since = self._since or time.monotonic()
-        return self._ask(max(0.0, since + self._limit - time.monotonic())) or Verdict(hangs=True)
+        return self._ask(max(0.0, since + self.limit - time.monotonic())) or Verdict(hangs=True)
 
     def _ask(self, wait: float) -> Verdict | None:
         """The verdict of the child, begun if there is none; ``None`` where it is not there after ``wait`` seconds."""
@@ -137,6 +137,13 @@ def examine(root: str, probe: str, mode: str) -> Verdict:
         return Verdict(folder=True, mounted=os.path.ismount(root), writable=writable, total=total, free=free)
     except OSError as error:
         return Verdict() if error.errno in (*_ABSENT, *_DENIED) else Verdict(error=error.errno)
+
+
+def leave_probe(root: Path) -> None:
+    """Write the file that every look reads, if it is not there yet: without it nobody would notice that only the data hang."""
+    probe = root.joinpath(*_PROBE)
+    if not probe.exists():
+        _written(str(probe))
 
 
 def _written(probe: str) -> bool:

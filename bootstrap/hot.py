@@ -19,6 +19,7 @@ from bootstrap.places import Location, base_python
 from bootstrap.read_ahead import SILENCE, ReadAhead
 from bootstrap.report import HotStart, log
 from bootstrap.store import Environment
+from bootstrap.trust import is_broken
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 _RESERVE = 256 * 1024 * 1024  # bytes on the local disk, beside what is unpacked
@@ -56,6 +57,8 @@ def warm(
     folder, state = on_volume(volume, lambda: _unpacked(source, pack, places, pace.moved), pace.goes_on)
     if folder is None or os.path.realpath(folder / "bin" / "python") != os.path.realpath(base_python()):
         return environment, state
+    if is_broken(folder):
+        return environment, "damaged"
     return replace(environment, interpreter=folder / "bin" / "python"), state
 
 

@@ -123,7 +123,7 @@ def find_installer(environment: Mapping[str, str], cache: Path | None, kind: Pla
         return Installer("pip", None, variables, cache, kind)
     raise Failure(
         "installer",
-        "Neither uv nor pip is there to install anything with.",
+        "There is neither uv nor pip to install the packages with.",
         "Install uv, or your system's python3-pip or python3-venv package.",
     )
 

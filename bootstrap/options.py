@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from bootstrap.door import LIMIT
 from bootstrap.report import log
 
 MARGIN = 30.0
@@ -17,6 +18,8 @@ class Options:
     """Between two heartbeats of a builder."""
     stale: float = 45.0
     """A builder whose heartbeat was not seen to change for so long is taken for dead."""
+    silence: float = LIMIT
+    """A look at the network volume that takes longer counts as one that hangs."""
     poll: float = 0.5
     """Between two looks of a worker that waits for a builder."""
     limit: float = 3600.0
@@ -56,6 +59,6 @@ def _number(environment: Mapping[str, str], name: str, fallback: float) -> float
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e15:
-        log(f"{name}={raw!r} is not a number that can be used; {fallback:g} is taken instead", "WARN")
+        log(f"{name}={raw!r} is not a usable number; {fallback:g} is used instead", "WARN")
         return fallback
     return value

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from bootstrap.door import Door
+from bootstrap.options import Options
 from bootstrap.report import Failure, Place
 
 FOLDER = "f5-tts-worker"
@@ -21,7 +22,6 @@ VOLUME_ROOT = "/runpod-volume"
 """Where RunPod mounts a network volume; ``NETWORK_VOLUME`` and ``--root`` override it."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-_NOWHERE = Path(os.devnull, "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ class Location:
             raise write_failure(error, self.kind) from error
 
 
+NO_VOLUME = Location("volume", Path(os.devnull, "volume"), lasts=False)
+"""Stands for a volume that must not be touched."""
+
+
 def write_failure(error: OSError, kind: Place) -> Failure:
     """What an error while writing to a place means."""
     name = place_name(kind)
@@ -98,7 +102,7 @@ def volume(environment: Mapping[str, str], root: Path | None) -> Location:
     path = volume_root(environment)
     verdict = door(path).look()
     if verdict.trouble:
-        return Location("volume", _NOWHERE, lasts=False)
+        return NO_VOLUME
     return Location("volume", path, lasts=verdict.mounted or "NETWORK_VOLUME" in environment)
 
 
@@ -115,7 +119,7 @@ def volume_trouble(environment: Mapping[str, str], root: Path | None) -> str | N
 @cache
 def door(root: Path) -> Door:
     """The one door of this process to a volume; nobody else calls into it before the door has answered."""
-    return Door(root)
+    return Door(root, limit=Options.read(os.environ).silence)
 
 
 def local_places(environment: Mapping[str, str], project: Path) -> Iterator[Location]:

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bootstrap import sweep
+from bootstrap import places, sweep
 from bootstrap.copying import Copy
-from bootstrap.door import Door
+from bootstrap.door import is_local
 from bootstrap.lease import LeaseLost
 from bootstrap.options import Options
 from bootstrap.places import FULL, Location, write_failure
@@ -75,12 +75,14 @@ def main(root: Path, build: Path) -> None:
 
 
 def _wait_for_volume(root: Path) -> None:
-    door, said = Door(root), False
-    while (verdict := door.look()).trouble or not verdict.folder:
-        if verdict.trouble is None:
-            raise SystemExit(0)  # there is no volume at all
+    door, said = places.door(root), False
+    # While it is mounted anew, its folder is an empty one of this machine.
+    while (verdict := door.look()).trouble or not verdict.folder or is_local(root):
         if not said:
-            log(f"{verdict.trouble} The environment will be copied there once it does", "WARN")
+            log(
+                f"{verdict.trouble or 'There is no network volume now.'} The environment is copied there once it answers",
+                "WARN",
+            )
         said = True
         time.sleep(_LOOK_EVERY)
 

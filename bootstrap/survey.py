@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bootstrap.door import LIMIT, is_local
-from bootstrap.places import Location
+from bootstrap.door import is_local, leave_probe
+from bootstrap.places import Location, door, write_failure
 from bootstrap.report import Failure
 from bootstrap.store import Environment, Store
 
@@ -40,20 +40,25 @@ def survey(location: Location, name: str) -> Survey:
     from bootstrap.apart import on_volume, within
 
     try:
-        return on_volume(location.root, lambda: _look(location, name), within(LIMIT))
+        return on_volume(location.root, lambda: _look(location, name), within(door(location.root).limit))
     except Failure as failure:
         return Survey(trouble=(failure.cause, failure.reason, failure.fix))
 
 
 def _look(location: Location, name: str) -> Survey:
     store = Store(location)
-    trouble, absent, free = None, False, 0
+    failure, absent, free = None, False, 0
     try:
         location.check_writable()
+        if not is_local(location.root):
+            leave_probe(location.root)
         free = shutil.disk_usage(location.root).free
     except FileNotFoundError:
         absent = True
-    except Failure as failure:
-        trouble = failure.cause, failure.reason, failure.fix
+    except Failure as told:
+        failure = told
+    except OSError as error:
+        failure = write_failure(error, location.kind)
+    trouble = (failure.cause, failure.reason, failure.fix) if failure else None
     ready = store.ready(name)
     return Survey(ready, () if ready else store.others(name), trouble, absent, free)

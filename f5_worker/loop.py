@@ -1,7 +1,7 @@
-"""The SDK's job loop, with what it lacks: a result is posted until it arrives, and neither a stop nor a shutdown loses a job.
+"""The SDK's job loop, with what it lacks: neither a stop nor a shutdown loses a job, and a free place is filled at once.
 
-The SDK tries a post again after a 5xx alone, so a dropped connection costs the answer; a poll that is open at SIGTERM takes one
-more job that nobody runs; a stop that comes before its job has begun is forgotten, or leaves a place occupied for ever.
+A poll of the SDK's that is open at SIGTERM takes one more job that nobody runs; a stop that comes before its job has begun is
+forgotten, or leaves a place occupied for ever; what it posts is in ``posts.py``.
 """
 
 import asyncio
@@ -9,27 +9,22 @@ import contextvars
 import functools
 import mmap
 import multiprocessing
-import random
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientSession
 
-from f5_worker import log
+from f5_worker import log, progress
+from f5_worker.posts import JobPosts, post_result, send_result
 from f5_worker.sdk import JobScaler, rp_http, rp_job, rp_scale, runpod, worker_state
 
 T = TypeVar("T")
 
 _ITEMS_AHEAD = 4
-_HEADERS = {"charset": "utf-8", "Content-Type": "application/x-www-form-urlencoded"}  # as the SDK sends them
-_TRY_AGAIN = {408, 425, 429}
-_POST_SECONDS = 60.0
-_POST_TRIES = 12
-_REFUSED_TRIES = 3  # of a 4xx: it may be a gateway's hiccup, but a body that is refused stays so
 _RESTART_PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
 
 
@@ -62,13 +57,16 @@ def _failure(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {"output": output, "error": answer["error"], **({"stopPod": True} if answer.get("refresh_worker") else {})}
 
 
-def serve(handler: Callable[[dict[str, Any]], Any] | StreamHandler, *, restart: bool) -> None:
-    """Run the SDK until it is told to end. With ``restart``, it is started again where it fails: no failure ends the worker."""
-    config: dict[str, Any] = {"handler": handler}
+def serve(handler: Callable[[dict[str, Any]], Any] | StreamHandler, *, concurrency: int, restart: bool) -> None:
+    """Run the SDK until it is told to end, with up to ``concurrency`` jobs at once.
+
+    With ``restart``, it is started again where it fails: no failure ends the worker.
+    """
+    config: dict[str, Any] = {"handler": handler, "concurrency_modifier": lambda _now: concurrency}
     if isinstance(handler, StreamHandler):
-        config = {"handler": handler.parts, "return_aggregate_stream": True}
+        config |= {"handler": handler.parts, "return_aggregate_stream": True}
         rp_scale.handle_job = handler.handle
-    rp_http._transmit = post_result
+    rp_http._transmit, rp_job.send_result = post_result, send_result
     rp_scale.JobScaler = Scaler  # the SDK makes its own, and offers no other way
     _use_a_mirror_that_works()
     pauses = iter(_RESTART_PAUSES)
@@ -154,37 +152,6 @@ async def each_in_thread(function: Callable[..., Generator[T, None, None]], *arg
         room.release()
 
 
-async def post_result(session: ClientSession, url: str, body: str) -> None:
-    """Post until the platform has it: a dozen tries in a minute, after any broken connection, 408, 425, 429 and 5xx.
-
-    Raises:
-        aiohttp.ClientError: the last one, when the platform never took it.
-    """
-    data, deadline = body.encode(), time.monotonic() + _POST_SECONDS
-    for attempt, pause in enumerate(_pauses(), 1):
-        try:
-            timeout = ClientTimeout(total=max(5.0, deadline - time.monotonic()))
-            async with session.post(url, data=data, headers=_HEADERS, timeout=timeout) as response:
-                response.raise_for_status()
-                return  # its body says nothing
-        except (ClientError, OSError, TimeoutError) as error:
-            status = getattr(error, "status", None)
-            refused = status is not None and status < 500 and status not in _TRY_AGAIN
-            if attempt >= (_REFUSED_TRIES if refused else _POST_TRIES) or time.monotonic() + pause > deadline:
-                if isinstance(error, ClientError):
-                    raise
-                raise ClientError(f"{type(error).__name__} while the result was posted") from error
-            log.warn(f"The result was not taken ({status or type(error).__name__}); it is posted again in {pause:.1f} s")
-        await asyncio.sleep(pause)
-
-
-def _pauses() -> Iterator[float]:
-    pause = 0.25
-    while True:
-        yield pause * random.uniform(0.8, 1.2)
-        pause = min(pause * 2, 8.0)
-
-
 class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
     """The SDK's loops. Shutdown ends the open poll, and what it brought in that moment is still run; early stops count."""
 
@@ -193,6 +160,7 @@ class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taking: asyncio.Future[None] | None = None
         self._stopped_early: set[str] = set()
+        self._room = asyncio.Event()
         self._fetch: Callable[..., Any] = rp_scale.get_job
         self._handle: Callable[..., Any] = rp_scale.handle_job
         self.jobs_fetcher, self.jobs_handler = self._fetch_until_shutdown, self._handle_unless_stopped
@@ -208,7 +176,22 @@ class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
         """Begin the shutdown. Called by signal handlers too, which do not wake the loop by themselves."""
         super().kill_worker()
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(lambda: None)
+            self._loop.call_soon_threadsafe(self._room.set)
+
+    async def set_scale(self) -> None:
+        """As the SDK's, and wait for room: it would look again after a second, in which the worker has nothing to do."""
+        await super().set_scale()
+        while self.is_alive() and self.current_occupancy() >= self.current_concurrency:
+            self._room.clear()
+            await self._room.wait()
+
+    async def handle_job(self, session: ClientSession, job: dict[str, Any]) -> None:
+        """Run a job; then there is room for another. While it was in the queue it counted twice."""
+        self._room.set()
+        try:
+            await super().handle_job(session, job)
+        finally:
+            self._room.set()
 
     async def get_jobs(self, session: ClientSession) -> None:
         """Take jobs until shutdown."""
@@ -239,7 +222,11 @@ class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
         if job["id"] in self._stopped_early:
             self._stopped_early.discard(job["id"])
             raise asyncio.CancelledError
-        await self._handle(session, config, job)
+        progress.of_job.set(stand := progress.Stand())
+        async with JobPosts(session, job["id"], stand.now) as posts:
+            await self._handle(session, config, job)
+        if posts.refreshed:
+            self.kill_worker()  # what goes on until the platform stops it would fail one job after the other
 
     async def _fetch_until_shutdown(self, session: ClientSession, count: int) -> list[dict[str, Any]] | None:
         jobs: list[dict[str, Any]] | None = await self._until_shutdown(self._fetch, session, count)

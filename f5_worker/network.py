@@ -56,15 +56,15 @@ def in_time(function: Callable[[], T], seconds: float, *, public_only: bool = Fa
 
 
 class _Call(Generic[T]):
-    """One call, and the connections that its thread opened or used."""
+    """One call, and the connection that its thread has in use: one before it may be another call's by now."""
 
     def __init__(self, function: Callable[[], T], public_only: bool) -> None:
         self.woken = threading.Event()
         self.public_only = public_only
         self._function, self._context = function, copy_context()
         self._lock = threading.Lock()
-        self._connections: list[socket.socket] = []
-        self._copies: list[socket.socket] = []
+        self._connection: socket.socket | None = None
+        self._copy: socket.socket | None = None
         self._results: list[T] = []
         self._error: BaseException | None = None
         self._refused = self._abandoned = self._ended = False
@@ -77,15 +77,14 @@ class _Call(Generic[T]):
             self._error = error
         with self._lock:
             self._ended = True
-            for copy in self._copies:
-                copy.close()
+            self._let_go()
         self.woken.set()
 
     def outcome(self, stopped: bool) -> T:
         with self._lock:
             if not self._ended:
                 self._abandoned = True
-                for connection in [*self._connections, *self._copies]:
+                for connection in (self._connection, self._copy):
                     _shut(connection)
                 raise JobStopped if stopped else TimeoutError
         if self._refused:
@@ -102,17 +101,23 @@ class _Call(Generic[T]):
         if self.public_only and not through_proxy:
             self.check_public(connection.getpeername()[0])
         with self._lock:
-            copy = connection.dup()
-            self._copies.append(copy)
+            self._let_go()
+            self._copy = connection.dup()
             if self._abandoned:
-                _shut(copy)
+                _shut(self._copy)
 
     def used(self, connection: socket.socket) -> None:
-        """Note a connection that another call may have opened."""
+        """Note a connection that another call may have opened, before a request goes out on it."""
         with self._lock:
-            self._connections.append(connection)
+            self._let_go()
+            self._connection = connection
             if self._abandoned:
                 _shut(connection)
+
+    def _let_go(self) -> None:
+        if self._copy is not None:
+            self._copy.close()
+        self._connection = self._copy = None
 
     def check_public(self, host: str) -> None:
         try:
@@ -149,7 +154,7 @@ def _watch_connections() -> None:
             return
         from urllib3.connection import HTTPConnection
 
-        connect, respond = HTTPConnection._new_conn, HTTPConnection.getresponse
+        connect, request = HTTPConnection._new_conn, HTTPConnection.putrequest
 
         def new_connection(self: HTTPConnection) -> socket.socket:
             connection = connect(self)
@@ -161,15 +166,16 @@ def _watch_connections() -> None:
                     raise
             return connection
 
-        def response(self: HTTPConnection) -> Any:
+        def new_request(self: HTTPConnection, *arguments: Any, **options: Any) -> None:
             if (call := _thread.call) is not None and self.sock is not None:
                 call.used(self.sock)
-            return respond(self)
+            request(self, *arguments, **options)
 
-        HTTPConnection._new_conn, HTTPConnection.getresponse = new_connection, response  # type: ignore[method-assign]
+        HTTPConnection._new_conn, HTTPConnection.putrequest = new_connection, new_request  # type: ignore[method-assign]
         _watched = True
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut(connection: socket.socket | None) -> None:
     with suppress(OSError):  # it has ended by itself
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS's own would wait for the other side
+        if connection is not None:
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS's own would wait for the other side

@@ -75,6 +75,10 @@ class Resources:
         """Raise the error for which no model will speak before a cool-down is over."""
         (self.stand_in if self.standing_in else self.model).raise_remembered()
 
+    def fetch_whisper(self) -> None:
+        """Have Whisper's files here before the model's thread loads it; see ``Transcriber.fetch``."""
+        self._whisper().fetch(self.settings.network_volume)
+
     def transcribe(self, samples: "Samples") -> str:
         """What Whisper hears; see ``Transcriber.transcribe``."""
         return self._whisper().transcribe(samples)
@@ -100,7 +104,10 @@ class Resources:
 
                 device = pick_device(load_engine().torch, self.settings)
                 self._transcriber = Transcriber(
-                    self.settings.asr_model, device, retry_seconds=self.settings.model_retry_seconds
+                    self.settings.asr_model,
+                    device,
+                    retry_seconds=self.settings.model_retry_seconds,
+                    network_volume=self.settings.network_volume,
                 )
             return self._transcriber
 

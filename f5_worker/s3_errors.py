@@ -42,7 +42,7 @@ NO_KEY = Fault(StorageNotFoundError, "There is no {place}; check its name.")
 NO_BUCKET = Fault(BucketNotFoundError, "{host} has no bucket {bucket!r}; create it or correct " + _BUCKET + ".")
 EXISTS = Fault(StorageExistsError, "There is already {place}; choose another name or allow overwriting.")
 TOO_LONG = Fault(
-    StorageError, "{host} finds the name of {place} too long ({cause}); choose a shorter one, or a shorter S3_PREFIX."
+    StorageError, "{host} rejects the name of {place} as too long ({cause}); choose a shorter one, or a shorter S3_PREFIX."
 )
 DENIED = Fault(
     StorageDeniedError,
@@ -56,25 +56,25 @@ BAD_KEYS = Fault(
 )
 EXPIRED = Fault(
     StorageDeniedError,
-    "{host} refuses the session token for the bucket {bucket!r} ({cause}); set a fresh AWS_SESSION_TOKEN, or lasting keys.",
+    "{host} refuses the session token for the bucket {bucket!r} ({cause}); set a fresh AWS_SESSION_TOKEN, or permanent keys.",
 )
 CLOCK = Fault(
     StorageDeniedError,
-    "{host} refuses the request since the clocks differ ({cause}); correct this machine's clock, then retry.",
+    "{host} refuses the request because the clocks differ ({cause}); correct this machine's clock, then retry.",
 )
 NO_KEYS = Fault(StorageNotConfiguredError, "No S3 credentials are set for the bucket {bucket!r} ({cause}); set " + _KEYS + ".")
 REGION = Fault(
     StorageError,
-    "The bucket {bucket!r} lies in another region than the one asked ({cause}); set AWS_REGION to the bucket's own.",
+    "The bucket {bucket!r} is in another region than the one that was asked ({cause}); set AWS_REGION to the bucket's own.",
 )
 BAD_REQUEST = Fault(
     StorageError,
     "{host} does not accept the request for {place} ({cause}); check AWS_REGION, AWS_SESSION_TOKEN and " + _ENDPOINT + ".",
 )
 NOT_S3 = Fault(StorageError, "{host} does not answer like an S3 server ({cause}); correct " + _ENDPOINT + ".")
-UNSUPPORTED = Fault(StorageError, "{host} does not offer what was asked of {place} ({cause}); use an S3 service that does.")
+UNSUPPORTED = Fault(StorageError, "{host} does not support what was asked for {place} ({cause}); use an S3 service that does.")
 FULL = Fault(StorageError, "{host} has no room for {place} ({cause}); free space or raise the quota.")
-BUSY = Fault(StorageUnreachableError, "{host} fails on {place} for now ({cause}), also when asked again; try later.")
+BUSY = Fault(StorageUnreachableError, "{host} keeps failing for {place} ({cause}); try again later.")
 UNREACHABLE = Fault(
     StorageUnreachableError, "S3 at {host} cannot be reached ({cause}); check " + _ENDPOINT + " and that the service is up."
 )
@@ -90,14 +90,14 @@ NOT_PUBLIC = Fault(
     "endpoint itself.",
 )
 CUT = Fault(
-    StorageUnreachableError, "The connection to S3 at {host} broke off at {place} ({cause}), also when asked again; try later."
+    StorageUnreachableError, "The connection to S3 at {host} keeps breaking off for {place} ({cause}); try again later."
 )
 CERTIFICATE = Fault(
     StorageUnreachableError,
     "No trusted TLS connection to S3 at {host} ({cause}); correct http or https in " + _ENDPOINT + ", or set AWS_CA_BUNDLE.",
 )
 PROXY = Fault(
-    StorageUnreachableError, "The proxy before S3 at {host} does not answer ({cause}); correct HTTPS_PROXY and NO_PROXY."
+    StorageUnreachableError, "The proxy in front of S3 at {host} does not answer ({cause}); correct HTTPS_PROXY and NO_PROXY."
 )
 BAD_SETTINGS = Fault(
     StorageError,

@@ -5,6 +5,7 @@ Everything of the SDK that the worker uses is imported from here, so that no ord
 
 import logging
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ from f5_worker import streams
 _DEFAULTS = {"RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true", "RUNPOD_SKIP_GPU_CHECK": "true"}
 _LEVEL_NAMES = ("RUNPOD_LOG_LEVEL", "RUNPOD_DEBUG_LEVEL")
 _LEVELS = {"NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"}
-# Read as numbers, most of them while the SDK is imported, where a wrong one would end the worker; with the least that works.
+# Read as numbers, most of them while the SDK and its packages are imported, where a wrong one would end the worker; with the
+# least that works.
 _NUMBERS: Mapping[str, tuple[type[int] | type[float], float]] = {
     "RUNPOD_PING_INTERVAL": (int, 1000),  # milliseconds; under a second the SDK pings without a pause
     "RUNPOD_REALTIME_PORT": (int, 0),
@@ -27,9 +29,16 @@ _NUMBERS: Mapping[str, tuple[type[int] | type[float], float]] = {
     "RUNPOD_GPU_BENCHMARK_TIMEOUT": (int, 1),
     "RUNPOD_GPU_TEST_TIMEOUT": (int, 1),
     "RUNPOD_GPU_MAX_ERROR_MESSAGES": (int, 0),
+    "HF_HUB_ETAG_TIMEOUT": (int, 1),
+    "HF_HUB_DOWNLOAD_TIMEOUT": (int, 1),
+    **{f"TQDM_{name}": (int, 0) for name in ("INITIAL", "POSITION", "NROWS", "NCOLS", "UNIT_DIVISOR")},
+    **{f"TQDM_{name}": (float, 0) for name in ("TOTAL", "MINITERS", "MININTERVAL", "MAXINTERVAL", "DELAY", "SMOOTHING")},
 }
+# With any other torch ends the process, or its import.
+_ALLOCATOR = re.compile(r"(\s*\w+\s*:(\[[^\]]*\]|[^,:\[\]]+)(,|$))*")
 _CHOICES: Mapping[str, Collection[str]] = {
     **dict.fromkeys(_LEVEL_NAMES, _LEVELS),
+    "PYTORCH_JIT": {"0", "1", "1V", "0V", "TRUE", "FALSE", "YES", "NO"},
     "UVICORN_LOG_LEVEL": {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "TRACE"},
 }
 
@@ -52,6 +61,9 @@ def prepare_sdk_environment(environment: MutableMapping[str, str]) -> list[str]:
             del environment[name]
             wanted = "a whole number" if kind is int else "a number"
             problems.append(f"{name}={number[:40]!r} is not used; use {wanted} of {least:g} or more")
+    for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"):
+        if not _ALLOCATOR.fullmatch(environment.get(name, "")):
+            problems.append(f"{name}={environment.pop(name)[:40]!r} is not used; use NAME:VALUE, several of them with commas")
     if not any(name in environment for name in _LEVEL_NAMES):
         # At its own default, DEBUG, the SDK logs whole outputs, base64 included.
         environment["RUNPOD_LOG_LEVEL"] = "INFO"

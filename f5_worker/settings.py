@@ -32,6 +32,7 @@ class Settings:
     asr_model: str = "openai/whisper-large-v3-turbo"
     device: Device = "auto"
     streaming: bool = False
+    max_concurrency: int = 1
     model_loading: ModelLoading = "lazy"
     model_retry_seconds: float = 30.0
     network_volume: Path = Path("/runpod-volume")
@@ -115,7 +116,7 @@ class _Reader:
         if first and second:
             return first, second
         if first or second:
-            self.problems.append(f"only one of {' and '.join(names)} is set; set both, or none")
+            self.problems.append(f"only one of {' and '.join(names)} is set; set both or neither")
         return None
 
 
@@ -138,6 +139,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         device=cast(Device, read.choice("F5TTS_DEVICE", ("auto", "cpu", "cuda"), default.device)),
         model_loading=cast(ModelLoading, read.choice("MODEL_LOADING", ("lazy", "background"), default.model_loading)),
         streaming=read.choice("STREAMING", ("true", "false"), "false") == "true",
+        max_concurrency=read.number("MAX_CONCURRENCY", int, 1, 64, default.max_concurrency),
         model_retry_seconds=read.number("MODEL_RETRY_SECONDS", float, 0, 3600, default.model_retry_seconds),
         network_volume=Path(read.text("NETWORK_VOLUME") or default.network_volume),
         default_voice=read.voice("DEFAULT_VOICE"),

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from f5_worker import progress
+
 JOB_STAGES = ("model_load", "reference", "synthesis", "encode", "upload")
 """The stages of a ``tts`` job, as its answer lists them."""
 
@@ -16,11 +18,16 @@ class Stages:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
+        progress.enter(name)
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            self.add(name, time.perf_counter() - started)
+
+    def add(self, name: str, seconds: float) -> None:
+        """So much more of a stage, measured elsewhere."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def rounded(self, names: tuple[str, ...]) -> Mapping[str, float]:
         """Each of ``names`` to a tenth of a millisecond; 0 for a stage that never came."""

@@ -21,6 +21,7 @@ CUT_SECONDS = 0.2
 SILENCE_SECONDS = 1.0
 SILENCE_KEPT_SECONDS = 0.5
 SILENCE_BELOW_SPEECH = 10 ** (-30 / 20)
+_MOST_GAIN = 4.0
 
 
 def trim_edges(samples: Samples, sample_rate: int) -> "Samples | None":
@@ -62,6 +63,12 @@ def speech_level(samples: Samples, sample_rate: int) -> float:
     """The root mean square of the frames that hold speech; 0.0 without any."""
     activity = find_speech(samples, sample_rate, EDGE_LEVEL)
     return float(np.sqrt(np.square(activity.levels[activity.speech]).mean())) if activity.speech.any() else 0.0
+
+
+def at_speech_level(samples: Samples, sample_rate: int, level: float) -> Samples:
+    """The samples with their speech at that level, or as near as is worth it: what is much quieter is no speech."""
+    now = speech_level(samples, sample_rate) or float(np.sqrt(np.square(samples, dtype=np.float64).mean()))
+    return samples * np.float32(min(level / now, _MOST_GAIN) if now else 1.0)
 
 
 def cut_at_pause(samples: Samples, sample_rate: int, earliest: float, latest: float) -> Samples:

@@ -77,7 +77,7 @@ def _job(given: str | None) -> Mapping[str, Any]:
         try:
             text = _FILE.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
-            _end(f"There is no job: give one with --test_input '{_EXAMPLE}', or lay {_FILE} here; or speak \"some text\".")
+            _end(f"There is no job: give one with --test_input '{_EXAMPLE}', or put {_FILE} here; or speak \"some text\".")
         except (OSError, UnicodeDecodeError) as error:
             _end(f"{_FILE} cannot be read ({getattr(error, 'strerror', None) or 'it is not UTF-8'}).")
     try:
@@ -96,7 +96,7 @@ def _job(given: str | None) -> Mapping[str, Any]:
 
 
 def _quotes(text: str) -> str:
-    return "" if '"' in text else "; names and strings stand in double quotes, and the whole in single ones for the shell"
+    return "" if '"' in text else "; names and strings need double quotes, and the whole job single quotes for the shell"
 
 
 def _speak(arguments: Sequence[str], environment: Mapping[str, str]) -> Speak:
@@ -108,8 +108,8 @@ def _speak(arguments: Sequence[str], environment: Mapping[str, str]) -> Speak:
         metavar="FILE|NAME|URL",
         help="a recording, here or on the web, or a stored voice (S3); default: built in",
     )
-    add("--ref-text", "--ref_text", metavar="TEXT", help="what the recording says; without it Whisper listens")
-    add("--format", type=str.lower, choices=list(FORMATS), help="default: as --out ends, else wav")
+    add("--ref-text", "--ref_text", metavar="TEXT", help="what the recording says; without it Whisper transcribes")
+    add("--format", type=str.lower, choices=list(FORMATS), help="default: the extension of --out, else wav")
     add("--out", type=Path, metavar="FILE", help="where to write it; default: a new file in output/")
     add("--play", action="store_true", help="play it, too")
     add("--speed", type=float, help="0.25 to 4; default 1")

@@ -94,7 +94,7 @@ def _speak(command: Speak, answer: Answer, stop: Stop, resources: Resources) -> 
         except OSError as error:
             return _fail(f"--out {out} cannot be written ({error.strerror}).")
         if not os.access(out.parent, os.W_OK):
-            return _fail(f"--out {out} cannot be written (its folder allows none).")
+            return _fail(f"--out {out} cannot be written (its folder is not writable).")
     settings = replace(resources.settings, keep_local=True, on_runpod=False, streaming=False)
     resources.settings = replace(settings, output_dir=out.absolute().parent) if out else settings
     said = _Log() if command.verbose else io.StringIO()
@@ -113,7 +113,7 @@ def _speak(command: Speak, answer: Answer, stop: Stop, resources: Resources) -> 
     for warning in result["warnings"]:
         say(f"{warning}\n")
     if "audio_path" not in result:
-        return _fail("The speech could not be written; --out names another place.")
+        return _fail("The speech could not be written; choose another place with --out.")
     path = Path(result["audio_path"])
     if out is not None:
         path = path.replace(out)

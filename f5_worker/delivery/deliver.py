@@ -158,8 +158,8 @@ def find_result(s3: S3Config, job_id: str, kind: ResultKind, result_format: str 
             url = s3_utils.presign(s3, key, filename=filename)
             return StoredResult(key, name, known[name], info.size, filename, url)
     raise NotFoundError(
-        f"No {kind} is stored for job_id={job_id!r} (looked for {', '.join(wanted)}); check both: only results that went to S3 "
-        "are kept, as long as the bucket keeps them.",
+        f"No {kind} is stored for job_id={job_id!r} (looked for {', '.join(wanted)}); check the id and the format: only "
+        "results that were uploaded to S3 can be downloaded, for as long as the bucket keeps them.",
         field="job_id",
     )
 

@@ -1,7 +1,7 @@
 """Several texts in one job: each with its own answer or its own error, all through the model together."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -11,11 +11,11 @@ from typing import Any
 from f5_worker import log
 from f5_worker.delivery.records import answer_in_time, result_id
 from f5_worker.delivery.workspace import job_folders
+from f5_worker.endpoints.about import inline_room
 from f5_worker.endpoints.speech_file import format_that_fits
-from f5_worker.endpoints.tts import Prepared, Spoken, hand_over, prepare, speaking, word_timer
+from f5_worker.endpoints.tts import Prepared, Spoken, hand_over, prepare, speaker, spoken_on, told, word_timer
 from f5_worker.errors import InputError, JobStopped, WorkerError, place_of, unexpected
 from f5_worker.formats import FORMATS
-from f5_worker.job.answer import answer_limit
 from f5_worker.job.context import Job
 from f5_worker.job.items import ItemsRequest
 from f5_worker.job.request import TtsRequest
@@ -29,8 +29,6 @@ from f5_worker.stages import Stages
 from f5_worker.voice.cast import obtain_cast
 from f5_worker.voice.reference import Reference
 
-_ABOUT_BYTES = 2_000  # of an item's answer, beside its texts
-_TIMES_TEXT = 3  # as text, and as text and spoken_text of the chunks
 _SHARED = "All items of a job count together."
 
 
@@ -80,7 +78,8 @@ class _Ready:
     def together(self) -> tuple[float, ...]:
         """Parts for which this is the same may share a batch."""
         how = self.prepared.options
-        return how.nfe_step, how.cfg_strength, how.sway_sampling_coef, how.target_rms
+        alone = self.part.request.deterministic
+        return how.nfe_step, how.cfg_strength, how.sway_sampling_coef, how.target_rms, alone
 
     @property
     def seconds(self) -> float:
@@ -134,10 +133,10 @@ def speak_items(request: ItemsRequest, job: Job, resources: Resources) -> dict[s
         with part.alone(resources), part.job.stages("reference"):
             part.cast = obtain_cast(part.request, part.job, resources.references)
     if (answer := answer_in_time(made_before)) is not None:
-        log.info("This job was made before: it is answered from what was made")
+        log.info("This job was done before: it is answered with the result that was kept")
         return answer
     if any(part.answer is None for part in parts):
-        with job.stages("model_load"), track("Loading the model"):
+        with job.stages("model_load"), track("Loading the model", stage="model_load"):
             model = resources.speaker()
         if model.warning:
             job.warnings.append(model.warning)
@@ -156,7 +155,7 @@ def _ready(parts: Sequence[_Part], model: LoadedModel, job: Job, resources: Reso
         if part.answer is None:
             with part.alone(resources):
                 ready.append(_Ready(part, prepare(part.request, part.cast, model, part.job, resources)))
-    room, total = replace(job.settings, max_inline_bytes=_room(ready, job.settings)), 0.0
+    room, total = replace(job.settings, max_inline_bytes=_room_for(ready, job)), 0.0
     for each in ready:
         with each.part.alone(resources):
             try:
@@ -176,26 +175,24 @@ def _ready(parts: Sequence[_Part], model: LoadedModel, job: Job, resources: Reso
     return [each for each in ready if each.part.answer is None]
 
 
-def _room(ready: Sequence[_Ready], settings: Settings) -> int:
-    """How many bytes of files the answer holds, in base64, beside everything else in it."""
-    texts = (_TIMES_TEXT * len(each.part.request.text.encode()) for each in ready)
-    transcripts = (len((voice.ref_text or "").encode()) for each in ready for voice in each.prepared.references.values())
-    left = answer_limit(settings) - _ABOUT_BYTES * len(ready) - sum(texts) - sum(transcripts)
-    return max(0, min(settings.max_inline_bytes, left * 3 // 4))
+def _room_for(ready: Sequence[_Ready], job: Job) -> int:
+    """How many bytes of files the answer holds, beside everything else in it."""
+    return inline_room(((each.part.request, each.prepared.plan) for each in ready), job.settings)
 
 
 def _speak(ready: Sequence[_Ready], model: LoadedModel, job: Job, resources: Resources) -> None:
     """Give each its answer. Where the model fails, the batch is halved until what fails is alone."""
-    room = _Room(_room(ready, job.settings), ready)
+    room = _Room(_room_for(ready, job), ready)
     groups: dict[tuple[float, ...], list[_Ready]] = {}
     for each in ready:
         groups.setdefault(each.together, []).append(each)
     waiting = list(groups.values())
-    with job_folders() as folders:
+    chunks = sum(len(each.prepared.plan) for each in ready)
+    with job_folders() as folders, track(spoken_on(model), chunks, stage="synthesis") as advance:
         while waiting:
             group = waiting.pop(0)
             try:
-                _speak_together(group, model, job, resources, room, folders)
+                _speak_together(group, model, job, resources, room, folders, advance)
             except WorkerError as error:
                 left = [each for each in group if each.part.answer is None]
                 if error.refresh_worker:
@@ -211,7 +208,13 @@ def _speak(ready: Sequence[_Ready], model: LoadedModel, job: Job, resources: Res
 
 
 def _speak_together(
-    group: Sequence[_Ready], model: LoadedModel, job: Job, resources: Resources, room: _Room, folders: Sequence[Path]
+    group: Sequence[_Ready],
+    model: LoadedModel,
+    job: Job,
+    resources: Resources,
+    room: _Room,
+    folders: Sequence[Path],
+    advance: Callable[[float], None],
 ) -> None:
     """Speak parts through the model together, and hand each over once it is spoken.
 
@@ -219,18 +222,19 @@ def _speak_together(
         WorkerError: the model failed, with one part or with all.
     """
     plan = [chunk for each in group for chunk in each.prepared.plan]
-    with speaking(model, plan, group[0].prepared.options, job, resources) as speak_plan:
-        waves = speak_plan(plan)
-        for each in group:
-            part, options, own = each.part, each.prepared.options, each.prepared.plan
-            with part.job.stages("synthesis"):
-                spoken = list(islice(waves, len(own)))
-            limited = replace(part.job, settings=room.of(each, job.settings))
-            with part.alone(resources), word_timer(part.request, limited, resources) as timer:
-                heard = timer.listen(own, iter(spoken), lambda again: next(speak_plan([again]))) if timer else iter(spoken)
-                result = Spoken.of(whole_speech(own, heard, options), each.prepared, part.request, each.output_format)
-                part.answer = hand_over(part.request, result, limited, part.result_id, folders, timer)
-            room.take(each)
+    first, shared = group[0].prepared.options, not group[0].part.request.deterministic
+    speak_plan = speaker(model, first, job, resources, advance, shared=shared)
+    waves = told(speak_plan(plan), len(plan))
+    for each in group:
+        part, options, own = each.part, each.prepared.options, each.prepared.plan
+        with part.job.stages("synthesis"):
+            spoken = list(islice(waves, len(own)))
+        limited = replace(part.job, settings=room.of(each, job.settings))
+        with part.alone(resources), word_timer(part.request, limited, resources) as timer:
+            heard = timer.listen(own, iter(spoken), lambda again: next(speak_plan([again]))) if timer else iter(spoken)
+            result = Spoken.of(whole_speech(own, heard, options), each.prepared, part.request, each.output_format)
+            part.answer = hand_over(part.request, result, limited, part.result_id, folders, timer)
+        room.take(each)
 
 
 def _answer(request: ItemsRequest, parts: Iterable[_Part], job: Job, job_id: str) -> dict[str, Any]:

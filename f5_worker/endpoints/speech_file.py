@@ -32,13 +32,13 @@ def format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
     if not fits_shrunk(seconds, limit):
         raise InputError(
             f"text would take {seconds / 60:.1f} minutes to speak, more than an answer can hold in any format; send it in "
-            "parts, or set an S3 bucket, from which results of every size are sent as URLs.",
+            "parts, or set an S3 bucket, so that results of any size come as URLs.",
             field="text",
         )
     if asked != SHRUNK:
         job.warnings.append(
             f"{seconds / 60:.1f} minutes of {asked} do not fit into an answer: sent as {SHRUNK} instead. Set an S3 bucket for "
-            f"{asked} of every length."
+            f"{asked} of any length."
         )
     return SHRUNK
 
@@ -59,9 +59,7 @@ def write(speech: Speech, output_format: str, sample_rate: int, folders: Sequenc
             except DeliveryError as error:
                 if folder == folders[-1]:
                     raise
-                log.warn(f"{error.message} The file goes to memory instead.")
+                log.warn(f"{error.message} The file is written to memory instead.")
             else:
                 return path
-    raise DeliveryError(
-        "There is no folder for temporary files, neither on the disk nor in memory; set TMPDIR to one that can be written."
-    )
+    raise DeliveryError("There is no room for temporary files, on the disk or in memory; set TMPDIR to a writable folder.")

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from f5_worker import log
 from f5_worker.audio.samples import Samples
@@ -26,9 +26,6 @@ from f5_worker.timing.place import TimedWord, settle
 from f5_worker.timing.pocket import Pocket
 from f5_worker.timing.subtitles import subtitles
 from f5_worker.timing.words import words_of
-
-if TYPE_CHECKING:
-    from f5_worker.timing.align import OtherAligner
 
 MOST_RETRIES = 2
 _NAMED_WORDS = 20
@@ -51,7 +48,11 @@ class WordTimer:
     def __init__(self, request: TtsRequest, job: Job, resources: Resources) -> None:
         self._request, self._job = request, job
         self._pocket = Pocket()
-        other: OtherAligner = lambda *of_chunk: resources.scheduler.run(lambda: resources.find_words(*of_chunk), job.stop)  # noqa: E731
+
+        def other(*of_chunk: Any) -> Any:
+            resources.fetch_whisper()
+            return resources.scheduler.run(lambda: resources.find_words(*of_chunk), job.stop)
+
         self._aligner = ChunkAligner(self._pocket, other)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="word-times")
         self._heard: list[tuple[int, Future[Heard]]] = []  # with the length of the chunk's samples
@@ -97,7 +98,8 @@ class WordTimer:
             raise
         except Exception as error:  # noqa: BLE001 - times are extra, and the speech is paid for
             log.error(f"Word times failed: {type(error).__name__} in {_place(error)}")
-            fields, warnings = {}, [f"The word times failed ({type(error).__name__}); the chunks have exact times."]
+            kind = type(error).__name__
+            fields, warnings = {}, [f"The words could not be timed ({kind}); the chunks still have exact times."]
         self._job.warnings.extend(warnings)
         return fields
 
@@ -252,6 +254,7 @@ def timing_files(
             files[name] = text
         else:
             warnings.append(
-                f"The {name} timings do not fit into the answer, but words has the times; set S3, or ask for fewer formats."
+                f"The {name} timings do not fit into the answer, but the answer's words have the times; set an S3 bucket, or "
+                "ask for fewer formats."
             )
     return files, warnings

@@ -4,7 +4,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from f5_worker.delivery.deliver import deliver
 from f5_worker.delivery.records import answer_in_time
 from f5_worker.delivery.records import result_id as platform_result_id
 from f5_worker.delivery.workspace import job_folders
+from f5_worker.endpoints.about import about_speech, with_room
 from f5_worker.endpoints.speech_file import format_that_fits, write
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
@@ -26,8 +27,7 @@ from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions, plan_chunks, planned_seconds
-from f5_worker.speech.synthesis import Speech, SpokenChunk, result_of, speech_in_parts, synthesise
-from f5_worker.stages import JOB_STAGES, in_words
+from f5_worker.speech.synthesis import Speech, result_of, speech_in_parts, synthesise
 from f5_worker.text.vocabulary import Vocabulary
 from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
@@ -79,14 +79,15 @@ def tts(request: TtsRequest, job: Job, resources: Resources) -> Iterator[dict[st
     with job.stages("reference"):
         cast = obtain_cast(request, job, resources.references)
     if (answer := answer_in_time(made_before)) is not None:
-        log.info("This job was made before: it is answered from what was made")
+        log.info("This job was done before: it is answered with the result that was kept")
         yield answer
         return
     with job_folders() as folders, word_timer(request, job, resources) as timer:
         stream = _stream(request, job)
         spoken = yield from speak_in_parts(request, cast, job, resources, timer, stream)
         written = spoken.speech if stream is None else stream.result(spoken.speech, spoken.result_rate)
-        answer = hand_over(request, spoken, job, result_id, folders, timer, written)
+        limited = with_room(job, request, [chunk.plan for chunk in spoken.speech.chunks])
+        answer = hand_over(request, spoken, limited, result_id, folders, timer, written)
     if spoken.model.stands_in_for:
         log.warn(str(spoken.model.warning))  # last, where it is seen
     resources.records.keep(job, answer)
@@ -121,7 +122,7 @@ def hand_over(
     inline = delivered.size if delivered.way == "base64" else 0
     timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
     return {
-        **_about_speech(request, spoken, job),
+        **about_speech(request, spoken.speech, spoken.seed, spoken.references, job),
         **delivered.answer(),
         **timed,
         "output_format": delivered.format,
@@ -149,7 +150,7 @@ def _stream(request: TtsRequest, job: Job) -> "Stream | None":
     from f5_worker.endpoints.stream import Stream
 
     if request.remove_silence:
-        job.warnings.append("remove_silence needs the whole speech: the parts of the stream came when all of it was spoken.")
+        job.warnings.append("remove_silence needs all of the speech, so the parts of the stream came only at the end.")
     return Stream(request)
 
 
@@ -174,19 +175,21 @@ def speak_in_parts(
         InputError, ModelUnavailableError, SynthesisError: as the stages raise them.
         JobStopped: when the caller has stopped the job.
     """
-    with job.stages("model_load"), track("Loading the model"):
+    with job.stages("model_load"), track("Loading the model", stage="model_load"):
         model = resources.speaker()
     if model.warning:
         job.warnings.append(model.warning)
     streamed = stream is not None
     prepared = prepare(request, cast, model, job, resources, streamed=streamed)
     options, plan = prepared.options, prepared.plan
-    output_format = format_that_fits(planned_seconds(plan), request, job)
-    with job.stages("synthesis"), speaking(model, plan, options, job, resources, streamed=streamed) as speak_plan:
+    output_format = format_that_fits(planned_seconds(plan), request, with_room(job, request, plan))
+    with track(spoken_on(model), len(plan), stage="synthesis") as advance:
+        shared = not request.deterministic
+        speak_plan = speaker(model, options, job, resources, advance, streamed=streamed, shared=shared)
         waves = speak_plan(plan)
         if timer is not None:
             waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
-        speech = yield from _parts_of(plan, speech_in_parts(plan, _told(waves, len(plan)), options), stream)
+        speech = yield from _parts_of(plan, speech_in_parts(plan, told(waves, len(plan)), options), stream, job)
     return Spoken.of(speech, prepared, request, output_format)
 
 
@@ -218,27 +221,31 @@ def prepare(
         return Prepared(model, references, options, plan)
 
 
-@contextmanager
-def speaking(
+def speaker(
     model: LoadedModel,
-    plan: Sequence[ChunkPlan],
     options: SpeechOptions,
     job: Job,
     resources: Resources,
+    advance: Callable[[float], None],
     *,
     streamed: bool = False,
-) -> "Iterator[Callable[[Sequence[ChunkPlan]], Iterator[Samples]]]":
-    """Within the block ``plan`` is shown being spoken; gives what speaks it, or any chunk of it again."""
-    with track(f"Speaking on the {model.device.upper()}", len(plan)) as advance:
+    shared: bool = True,
+) -> "Callable[[Sequence[ChunkPlan]], Iterator[Samples]]":
+    """Speaks chunks as their turn comes; ``advance`` is told how many, step by step."""
 
-        def step() -> None:
-            job.stop.check()
-            advance(1 / (options.nfe_step + 1))
+    def speak_plan(plan: Sequence[ChunkPlan]) -> "Iterator[Samples]":
+        waves = synthesise(model, plan, options, job.stop.check, streamed=streamed, shared=shared, advance=advance)
+        return resources.scheduler.stream(waves, job.stop, partial(job.stages.add, "synthesis"))
 
-        yield lambda chunks: resources.scheduler.stream(synthesise(model, chunks, options, step, streamed=streamed), job.stop)
+    return speak_plan
 
 
-def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
+def spoken_on(model: LoadedModel) -> str:
+    """What a bar of progress is called."""
+    return f"Speaking on the {model.device.upper()}"
+
+
+def told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
     """The same waves, with a line in the log for each."""
     started = time.perf_counter()
     for number, wave in enumerate(waves, 1):
@@ -248,12 +255,15 @@ def _told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
 
 
 def _parts_of(
-    plan: Sequence[ChunkPlan], speaking: "Generator[Samples, None, Speech]", stream: "Stream | None"
+    plan: Sequence[ChunkPlan], speaking: "Generator[Samples, None, Speech]", stream: "Stream | None", job: Job
 ) -> Generator[dict[str, Any], None, Speech]:
     """The stream's parts of what is spoken, chunk by chunk; nothing without one."""
     for item in plan if stream is not None else ():
         assert stream is not None
-        yield from stream.parts(item, next(speaking), last=item is plan[-1])
+        samples = next(speaking)
+        with job.stages("encode"):
+            parts = list(stream.parts(item, samples, last=item is plan[-1]))
+        yield from parts
     return result_of(speaking)
 
 
@@ -270,47 +280,10 @@ def _in_the_demos_voice(cast: Mapping[str, Reference], job: Job, resources: Reso
 def _readable(name: str, reference: Reference, vocabulary: Vocabulary, job: Job, resources: Resources) -> Reference:
     """The reference of a voice, with a transcript in the model's symbols."""
     with of_voice(name):
+        if resources.references.lacks_transcript(reference):
+            resources.fetch_whisper()
         if reference.ref_text is None:
             reference = resources.scheduler.run(
                 partial(resources.references.with_transcript, reference, resources.transcribe), job.stop
             )
         return read_ref_text(reference, vocabulary)
-
-
-def _about_speech(request: TtsRequest, spoken: Spoken, job: Job) -> dict[str, Any]:
-    """The answer's fields about the speech itself; those about the file come from its delivery."""
-    speech = spoken.speech
-    references = {name: _about_reference(reference) for name, reference in spoken.references.items()}
-    timings = job.stages.rounded(JOB_STAGES)
-    log.info(f"Spoke {len(speech.chunks)} chunks, {speech.duration:.1f} s, in {in_words(timings)}")
-    return {
-        "text": request.text,
-        "duration": round(speech.duration, 6),
-        "seed": spoken.seed,
-        "reference": next(iter(references.values())),
-        **({"references": references} if request.voices else {}),
-        "chunks": [_about_chunk(chunk) for chunk in speech.chunks],
-        "timings": {**timings, "real_time_factor": round(job.stages.seconds["synthesis"] / speech.duration, 4)},
-    }
-
-
-def _about_reference(reference: Reference) -> dict[str, Any]:
-    return {
-        "voice": reference.voice,
-        "duration": round(reference.duration, 3),
-        "clipped": reference.clipped,
-        "ref_text": (reference.ref_text or "").strip(),
-    }
-
-
-def _about_chunk(chunk: SpokenChunk) -> dict[str, Any]:
-    """Its words and times, and what is not so for every chunk."""
-    plan = chunk.plan
-    about: dict[str, Any] = {"text": plan.text, "start": round(chunk.start, 6), "end": round(chunk.end, 6)}
-    if plan.spoken != plan.text:
-        about["spoken_text"] = plan.spoken
-    if plan.paragraph:
-        about["paragraph"] = True
-    if plan.voice is not None:
-        about["voice"] = plan.voice
-    return about

@@ -24,7 +24,7 @@ def for_stream(answer: Mapping[str, Any]) -> dict[str, Any]:
         left_out.append(max(left, key=lambda name: _size(left[name])))
         del left[left_out[-1]]
     if left_out:
-        warning = f"Too large for a part of the stream, and in the output of the job's status only: {', '.join(left_out)}."
+        warning = f"Too large for a part of the stream; it is only in the output of the job's status: {', '.join(left_out)}."
         left["warnings"] = [*left.get("warnings", []), warning]
     return left
 
@@ -63,8 +63,8 @@ def valid_answer(answer: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> di
         return plain
     largest = max(plain, key=lambda name: len(json.dumps(plain[name])))
     return AnswerTooLargeError(
-        f"The answer has {size:,} bytes, more than the {limit:,} that RunPod takes; most of it is {largest!r}. "
-        "Ask for less at once, or set an S3 bucket, from which results are sent as URLs.",
+        f"The answer has {size:,} bytes, more than the {limit:,} that RunPod accepts; most of it is {largest!r}. "
+        "Ask for less at once, or set an S3 bucket, so that results come as URLs.",
         size=size,
         limit=limit,
     ).answer()

@@ -34,7 +34,7 @@ def _settings(info: ValidationInfo) -> Settings:
 
 def _valid_unicode(value: str) -> str:
     if found := _SURROGATE.search(value):
-        raise value_error(f"is not valid Unicode: half a character (a lone surrogate) stands at position {found.start() + 1}")
+        raise value_error(f"is not valid Unicode: half a character (a lone surrogate) is at position {found.start() + 1}")
     return value
 
 
@@ -150,7 +150,7 @@ def _timing_formats(value: object) -> object:
     if not names or not all(isinstance(name, str) for name in named):
         raise value_error("has the wrong type" if named else "is an empty list")
     if wrong := [name for name in names if name not in TIMING_FORMATS]:
-        raise value_error(f"names {wrong[0][:20]!r}, which is no format" if len(names) > 1 else "is no format")
+        raise value_error(f"names {wrong[0][:20]!r}, which is not a format" if len(names) > 1 else "is not a format")
     return names if named is value else names[0]
 
 

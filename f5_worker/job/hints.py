@@ -83,6 +83,7 @@ _FIELDS: Mapping[tuple[str, ...], str] = {
     ("voices",): "speakers speaker_map speaker_voices multi_speaker characters voice_map cast",
     ("items",): "texts batch jobs requests gen_texts prompts inputs segments utterances",
     ("stream_format",): "streaming_format chunk_format",
+    ("deterministic",): "reproducible exact bit_exact own_batches",
     ("job_id",): "id job jobid request_id result_id task_id uuid",
     ("voice_base64",): "file_base64 file_data",
     ("type",): "kind result_type file_kind",
@@ -100,11 +101,11 @@ _WAYS: Mapping[str, str] = {
     "text_lang prompt_language prompt_lang locale accent": "the language is the model's own, and F5TTS_MODEL on the endpoint "
     "chooses that (by default one that speaks English and Chinese)",
     "model model_id model_name model_type model_choice model_path tts_model ckpt ckpt_file checkpoint vocab_file model_cfg "
-    "engine vocoder vocoder_name backend weights lora": "the model is the endpoint's, for all jobs; set F5TTS_MODEL there",
+    "engine vocoder vocoder_name backend weights lora": "the endpoint has one model for all jobs; set F5TTS_MODEL there",
     "instructions instruct instruction instruct_text style styles style_prompt speaking_style emotion emotions emotion_prompt "
     "emo_text mood tone exaggeration expressiveness voice_settings voice_setting stability similarity similarity_boost "
     "use_speaker_boost style_weight pitch pitch_shift intonation description": "F5-TTS takes the manner of speaking from the "
-    "reference clip; choose or send one that speaks in that manner",
+    "reference clip; choose or send a clip that is spoken in that manner",
     "stream streaming stream_mode streaming_mode stream_response enable_streaming optimize_streaming_latency latency "
     "stream_chunk_size chunked": "a job does not choose streaming, the endpoint does; the last part is always the whole "
     "answer",
@@ -127,7 +128,7 @@ _WAYS: Mapping[str, str] = {
     "leave it out",
     "device use_cuda gpu fp16 half dtype precision use_gpu": "the worker chooses by itself, or by F5TTS_DEVICE on the "
     "endpoint; leave it out",
-    "region aws_region region_name": "the region is the endpoint's; set AWS_REGION there",
+    "region aws_region region_name": "the region belongs to the endpoint; set AWS_REGION there",
 }  # fmt: skip
 
 # Formats of theirs by ours; media types come from the tables of formats.

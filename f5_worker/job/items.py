@@ -66,7 +66,7 @@ def _wrong_as_a_list(sent: object, shared: Mapping[Any, Any], settings: Settings
     allowed = f'a list of 1 to {settings.max_items} items, like {{"id": "a", "text": "Hello."}}'
     if "text" in shared:
         either = f"one of text and {FIELD}"
-        return Problem(FIELD, f"text and {FIELD} exclude each other; send one of them.", None, either)
+        return Problem(FIELD, f"text and {FIELD} cannot be sent together; send one of them.", None, either)
     if not isinstance(sent, list | tuple):
         return Problem.of_value(FIELD, "is not a list", sent, allowed)
     if not 0 < len(sent) <= settings.max_items:
@@ -81,7 +81,7 @@ def _item(index: int, own: object, shared: Mapping[Any, Any], taken: Collection[
     fields = present(own)
     name, problems = fields.pop("id", index), list[Problem]()
     if not _is_id(name):
-        problems, name = [Problem.of_value("id", "is no id", name, _ID_ALLOWED)], index
+        problems, name = [Problem.of_value("id", "is not an id", name, _ID_ALLOWED)], index
     elif name in taken:
         problems = [Problem.of_value("id", "is the id of an earlier item too", name, _ID_ALLOWED)]
     request = check({**_inherited(shared, fields), **fields})

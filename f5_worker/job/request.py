@@ -110,6 +110,7 @@ class TtsRequest(Checked):
     output_format: Annotated[OutputFormat, AnyFormat] = "wav"
     sample_rate: int | None = Field(None, ge=8_000, le=48_000)
     stream_format: Annotated[OutputFormat | None, AnyFormat] = None
+    deterministic: bool = False
     return_word_timings: bool = False
     timing_format: TimingFormats = Field("srt", description=f"one of {', '.join(TIMING_FORMATS)}, or a list of them")
     timing_method: Annotated[Literal["forced_alignment"], AnyTimingMethod] = "forced_alignment"
@@ -119,7 +120,7 @@ class TtsRequest(Checked):
     @model_validator(mode="after")
     def _one_reference(self) -> Self:
         if self.local_voice is not None and self.ref_audio_base64 is not None:
-            sentence = "local_voice and ref_audio_base64 exclude each other; send one of them."
+            sentence = "local_voice and ref_audio_base64 cannot be sent together; send one of them."
             raise field_error("ref_audio_base64", sentence, "one of local_voice and ref_audio_base64")
         return self
 
@@ -128,9 +129,7 @@ class TtsRequest(Checked):
         form = FORMATS[self.output_format]
         if self.sample_rate not in (None, form.sample_rate) and not form.any_rate:
             allowed = f"{form.sample_rate} with {self.output_format}, or one of {', '.join(ANY_RATE)} for any rate"
-            sentence = (
-                f"{self.output_format} always has {form.sample_rate:,} Hz: sample_rate is for {', '.join(ANY_RATE)} only."
-            )
+            sentence = f"{self.output_format} is always {form.sample_rate:,} Hz: sample_rate is for {', '.join(ANY_RATE)} only."
             raise field_error("sample_rate", sentence, allowed)
         return self
 
@@ -176,7 +175,7 @@ class UploadRequest(Checked):
     @model_validator(mode="after")
     def _one_clip(self) -> Self:
         if (self.voice_file_url is None) == (self.voice_base64 is None):
-            sentence = "The clip to store is needed once; send either voice_file_url or voice_base64."
+            sentence = "Exactly one clip to store is needed; send either voice_file_url or voice_base64."
             raise field_error("voice_file_url", sentence, "one of voice_file_url and voice_base64")
         return self
 
@@ -210,7 +209,7 @@ class DownloadRequest(Checked):
         known = CONTENT_TYPES[self.type]
         if self.format is not None and self.format not in known:
             allowed = f"one of {', '.join(known)}"
-            sentence = f'format="{self.format}" is no format of type "{self.type}"; use {allowed}.'
+            sentence = f'format="{self.format}" is not a format of type "{self.type}"; use {allowed}.'
             raise field_error("format", sentence, allowed)
         return self
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from f5_worker.formats import CONTENT_TYPES, FORMATS
 from f5_worker.job.bucket import S3ConfigInput
+from f5_worker.job.meanings import OF_ANSWERS, OF_INPUTS
 from f5_worker.job.problems import S3_FIELD
 from f5_worker.job.request import DownloadRequest, Request, TtsRequest, UploadRequest
 from f5_worker.job.voices import VoiceInput
@@ -163,7 +164,7 @@ def schema() -> Schema:
     models = {model.model_fields["endpoint"].default: model for model in get_args(Request)}
     inputs = {name: _of_model(model) for name, model in models.items()}
     for name, one in inputs.items():
-        one["properties"]["endpoint"] = {"const": name}
+        one["properties"]["endpoint"] = {"const": name, "description": OF_INPUTS["endpoint"]}
         one["required"] = [*(["endpoint"] if name != "tts" else []), *one.get("required", ())]
     inputs["items"] = _of_items(inputs["tts"])
     return {
@@ -183,9 +184,10 @@ def _of_items(tts: Schema) -> Schema:
     """Several texts: the fields of ``tts`` for all of them, and over these each one's own."""
     shared = {name: value for name, value in tts["properties"].items() if name != "text"}
     own = {name: value for name, value in tts["properties"].items() if name != "endpoint"}
-    own_id = {"id": {"type": ["string", "integer"], "description": "another for each item; absent: its index"}}
+    own_id = {"id": {"type": ["string", "integer"], "description": OF_INPUTS["id"]}}
     item = {**tts, "properties": {**own_id, **own}, "required": ["text"], "description": "one text with fields of its own"}
-    items = {"type": "array", "minItems": 1, "maxItems": Settings().max_items, "items": item}
+    most = Settings().max_items
+    items = {"type": "array", "minItems": 1, "maxItems": most, "items": item, "description": OF_INPUTS["items"]}
     return {**tts, "properties": {**shared, "items": items}, "required": ["items"], "description": "Speech of several texts."}
 
 
@@ -214,7 +216,10 @@ def _plain(node: Any, parts: Mapping[str, Any]) -> Any:
     dropped |= {"title"} if isinstance(node.get("title"), str) else set()
     plain = {name: _plain(value, parts) for name, value in node.items() if name not in dropped}
     if isinstance(plain.get("description"), str):
-        plain["description"] = plain["description"].format(max_text_chars=f"{Settings().max_text_chars:,}").replace("``", "`")
+        plain["description"] = plain["description"].replace("``", "`")
+    for name, field in plain.get("properties", {}).items():
+        if name in OF_INPUTS:
+            field["description"] = OF_INPUTS[name].replace("{text_limit}", f"{Settings().max_text_chars:,}")
     return plain
 
 
@@ -226,9 +231,13 @@ def _of_shape(shape: Any) -> Schema:
         return {"type": "array", "items": _of_shape(shape[0])}
     return {
         "type": "object",
-        "properties": {name.rstrip("?"): _of_shape(value) for name, value in shape.items()},
+        "properties": {name: _of_field(name, value) for name, value in ((n.rstrip("?"), v) for n, v in shape.items())},
         "required": [name for name in shape if not name.endswith("?")],
     }
+
+
+def _of_field(name: str, shape: Any) -> Schema:
+    return _of_shape(shape) | ({"description": OF_ANSWERS[name]} if name in OF_ANSWERS else {})
 
 
 def text() -> str:

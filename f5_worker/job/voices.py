@@ -33,7 +33,7 @@ class VoiceInput(Checked):
     def _one_reference(self) -> Self:
         if (self.local_voice is None) == (self.ref_audio_base64 is None):
             allowed = "one of local_voice and ref_audio_base64"
-            raise field_error("local_voice", f"The voice's reference is needed once; send {allowed}.", allowed)
+            raise field_error("local_voice", f"A voice needs exactly one reference; send {allowed}.", allowed)
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from f5_worker.errors import CheckpointMismatchError, brief
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
+from f5_worker.model.damage import check_text
 from f5_worker.model.engine import Engine
 from f5_worker.model.files import ModelFiles, load_config, load_yaml
 from f5_worker.model.sizes import Shapes, check_arch, check_mel, check_vocoder
@@ -35,23 +36,25 @@ def build_architecture(engine: Engine, files: ModelFiles, shapes: tuple[Shapes, 
         CheckpointMismatchError: the file is no model configuration, or asks for what this worker does not have.
     """
     config = load_config(files.config)
+    check_text(files.vocab)
     vocab, vocab_size = engine.get_tokenizer(str(files.vocab), "custom")
     mel = dict(config["mel_spec"])
     for name, value in _MEL_SPEC.items():
         if mel.get(name) != value:
             raise CheckpointMismatchError(
                 f"The model's {name} is {mel.get(name)!r}, not {value!r}; this worker speaks with the vocos vocoder for "
-                f"{SAMPLE_RATE:,} Hz only, so choose a model that was trained for that one."
+                f"{SAMPLE_RATE:,} Hz only, so choose a model that was trained for it."
             )
-    backbone = engine.backbones.get(config["backbone"])
+    backbone = engine.backbones.get(str(config["backbone"]))
     if backbone is None:
         raise CheckpointMismatchError(
             f"The model's backbone is {config['backbone']!r}; supported are {', '.join(engine.backbones)}."
         )
     if shapes is not None:
-        check_mel(files.config.name, mel)
-        check_arch(files.config.name, config["arch"], backbone, shapes[0])
-        check_vocoder(files.vocoder_config.name, load_yaml(files.vocoder_config), shapes[1])
+        name, vocoder_name = (f"{path.parent.name}/{path.name}" for path in (files.config, files.vocoder_config))
+        check_mel(name, mel)
+        check_arch(name, config["arch"], backbone, shapes[0])
+        check_vocoder(vocoder_name, load_yaml(files.vocoder_config), shapes[1], mel["n_mel_channels"])
     with _as_mismatch(files.config):
         transformer = backbone(**config["arch"], text_num_embeds=vocab_size, mel_dim=mel["n_mel_channels"])
         cfm = engine.CFM(transformer=transformer, mel_spec_kwargs=mel, vocab_char_map=vocab)

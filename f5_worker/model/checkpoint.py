@@ -11,10 +11,13 @@ from bootstrap.read_ahead import Reading
 from bootstrap.read_ahead import read_ahead as begin
 from f5_worker import log
 from f5_worker.errors import CheckpointMismatchError
+from f5_worker.model.damage import is_torch_file, readable, weights_of
 from f5_worker.volume import silent
 
 _readings: dict[tuple[Path, ...], Reading] = {}  # one that hangs is not begun again beside itself
 _KERNEL_ALIGNMENT = 16
+_FIX = "Set F5TTS_MODEL to the configuration that the checkpoint was trained with."
+_VOCODER_FIX = "Set F5TTS_VOCODER_PATH to a folder with a config.yaml and a pytorch_model.bin that belong together."
 
 
 def read_ahead(*paths: Path) -> Callable[[], None]:
@@ -46,16 +49,19 @@ def read_checkpoint(torch: Any, path: Path, device: str = "cpu") -> dict[str, An
     EMA weights are taken where the file has them, without ``ema_model.`` in their names, as in upstream's ``load_checkpoint``.
     The tensors are on the CPU; ``device`` is where they will be used.
     """
-    if path.suffix == ".safetensors":
-        weights = _map_safetensors(path)
-        if device == "cpu":
-            _align(torch, path, weights)
+    if is_torch_file(path):
+        document = _unpickle(torch, path)
+        found = document.get("ema_model_state_dict") or document.get("model_state_dict") or document
     else:
-        document = read_pickle(torch, path)
-        weights = document.get("ema_model_state_dict") or document.get("model_state_dict") or document
+        with readable(path):
+            found = _map_safetensors(path)
+        if device == "cpu":
+            _align(torch, path, found)
     ignored = {"initted", "step", "mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window"}
-    named = {name.replace("ema_model.", ""): tensor for name, tensor in weights.items()}
-    return {name: tensor for name, tensor in named.items() if name not in ignored}
+    if isinstance(found, Mapping):
+        named = {name.replace("ema_model.", "") if isinstance(name, str) else name: tensor for name, tensor in found.items()}
+        found = {name: tensor for name, tensor in named.items() if name not in ignored}
+    return weights_of(path, found)
 
 
 def _map_safetensors(path: Path) -> dict[str, Any]:
@@ -87,16 +93,22 @@ def _align(torch: Any, path: Path, weights: dict[str, Any]) -> None:
 
 def read_pickle(torch: Any, path: Path) -> dict[str, Any]:
     """The tensors of a torch file by name, mapped from it; nothing but tensors is ever unpickled."""
-    document = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    if not isinstance(document, dict):
-        raise CheckpointMismatchError(f"{path.name} holds no weights by name; it is not a checkpoint of this model.")
-    return document
+    return weights_of(path, _unpickle(torch, path))
 
 
-def check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], vocab_size: int) -> None:
+def _unpickle(torch: Any, path: Path) -> Mapping[Any, Any]:
+    with readable(path):
+        document = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    return document if isinstance(document, Mapping) else weights_of(path, document)
+
+
+def check_fit(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], vocab_size: int, *, vocoder: bool = False
+) -> None:
     """Raise CheckpointMismatchError, naming the numbers, unless the checkpoint has just what the configuration asks for."""
     embedding = "transformer.text_embed.text_embed.weight"
-    if embedding in expected and embedding in found and expected[embedding][0] != found[embedding][0]:
+    symbols = found.get(embedding, ())
+    if len(symbols) == 2 and symbols[0] > 0 and symbols[0] != expected.get(embedding, symbols)[0]:
         raise CheckpointMismatchError(
             f"Checkpoint and vocabulary do not match: the checkpoint was trained with {found[embedding][0] - 1} symbols, the "
             f"vocabulary has {vocab_size}. Set F5TTS_VOCAB_FILE to the vocab.txt that belongs to the checkpoint.",
@@ -109,7 +121,7 @@ def check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple
         facts = [f"{len(missing)} tensors are missing (first {missing[0]})"] if missing else []
         facts += [f"{len(unknown)} are unknown (first {unknown[0]})"] if unknown else []
         facts += [f"{len(other)} have another shape (first {other[0]})"] if other else []
-        raise CheckpointMismatchError(
-            f"Checkpoint and configuration do not match: {'; '.join(facts)}. Set F5TTS_MODEL to the configuration that the "
-            "checkpoint was trained with."
-        )
+        if not expected.keys() & found.keys():
+            facts.append("it has none of this network's tensors, so it is a file of another one")
+        what = "Vocoder and its configuration" if vocoder else "Checkpoint and configuration"
+        raise CheckpointMismatchError(f"{what} do not match: {'; '.join(facts)}. {_VOCODER_FIX if vocoder else _FIX}")

@@ -238,7 +238,7 @@ def load_yaml(path: Path) -> Any:
 
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CheckpointMismatchError(
             f"{path.parent.name}/{path.name} is not valid YAML; use the configuration that the checkpoint was trained with."
         ) from error

@@ -144,8 +144,10 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) ->
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_floating_point():
                 setattr(module, name, buffer.to(dtype))
-    _fill(cfm, weights, vocab_size, device, dtype)
-    _fill(vocoder, vocoder_weights, vocab_size, device, torch.float32)
+    check_fit(_shapes(cfm.state_dict()), _shapes(weights), vocab_size)
+    check_fit(_shapes(vocoder.state_dict()), _shapes(vocoder_weights), vocab_size, vocoder=True)
+    _fill(cfm, weights, device, dtype)
+    _fill(vocoder, vocoder_weights, device, torch.float32)
     for block in getattr(cfm.transformer, "transformer_blocks", ()):
         # Read only together with a mask, which only a batch has: see sampler.py.
         block.attn.processor.attn_mask_enabled = True
@@ -205,10 +207,9 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in weights.items()}
 
 
-def _fill(module: Any, weights: dict[str, Any], vocab_size: int, device: str, dtype: Any) -> None:
-    """Check the weights against the module and put them in its place, converted and moved one by one."""
+def _fill(module: Any, weights: dict[str, Any], device: str, dtype: Any) -> None:
+    """Put weights that fit in the place of the module's own, converted and moved one by one."""
     expected = module.state_dict()
-    check_fit(_shapes(expected), _shapes(weights), vocab_size)
     placed = {}
     for name, tensor in weights.items():
         target = dtype if expected[name].is_floating_point() else expected[name].dtype

@@ -11,6 +11,9 @@ from f5_worker.settings import Settings
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 """There where the kernel has NVIDIA's driver, which can be asked without importing torch."""
 
+# What cuBLAS, cuDNN and the driver raise is a plain RuntimeError; with memory that they found no room for, the context is well.
+_BROKEN = ("cuda error", "cuda driver error", "cublas_status", "cudnn_status", "cufft_", "nccl error", "device-side assert")
+_FULL = ("out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
 _NO_GPU = ("no nvidia driver", "no cuda gpus", "not compiled with cuda")
 
 
@@ -51,10 +54,17 @@ def gpu_faults(torch: Any, doing: str, fix: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise SynthesisError(f"GPU memory ran out {doing}; {fix}") from error
-    except torch.AcceleratorError as error:
+    except RuntimeError as error:
+        if memory_is_full(torch, error):
+            torch.cuda.empty_cache()
+            raise SynthesisError(f"GPU memory ran out {doing}; {fix}") from error
+        if not isinstance(error, torch.AcceleratorError) and not any(marker in str(error).lower() for marker in _BROKEN):
+            raise
         raise CudaBrokenError(
             f"The GPU failed {doing} and this worker cannot use it any more; a new worker takes over, so send the job again."
         ) from error
+
+
+def memory_is_full(torch: Any, error: RuntimeError) -> bool:
+    """Whether torch, or a library below it, found no room on the GPU; what is smaller may fit."""
+    return isinstance(error, torch.OutOfMemoryError) or any(marker in str(error).lower() for marker in _FULL)

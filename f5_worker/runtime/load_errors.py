@@ -114,14 +114,14 @@ def _explain(error: BaseException, what: str, without_hub: str) -> ModelUnavaila
         )
     if names & _HUB_NEVER_ASKED:
         return ModelUnavailableError(
-            f"The model hub cannot be asked for {what}: HF_ENDPOINT is no address of a hub (as https://huggingface.co is), or "
-            "HF_TOKEN has characters that no token has; correct or unset them."
+            f"The model hub cannot be asked for {what}: HF_ENDPOINT is not the address of a hub (such as "
+            "https://huggingface.co), or HF_TOKEN contains characters that no token has; correct or unset them."
         )
     if packages & set(_HTTP_PACKAGES):
         return unreachable
     if names & _DAMAGED or "pytorchstreamreader" in text or "weights only load failed" in text:
         return CheckpointMismatchError(
-            f"{what} is damaged, cut short or of a format that is not allowed; delete the file so that it is fetched again, "
+            f"{what} is damaged, cut short or in a format that is not allowed; delete the file so that it is fetched again, "
             "or upload it again."
         )
     if isinstance(error, FileNotFoundError):

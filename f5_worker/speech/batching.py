@@ -15,13 +15,13 @@ def frames_that_fit(free_bytes: int, width: int, bytes_per_value: int) -> int:
     return min(MAX_BATCH_FRAMES, int(free_bytes * _SHARE_OF_FREE_MEMORY) // per_frame)
 
 
-def plan_stream_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
+def plan_stream_batches(frames: Sequence[int], budget: int, done: int = 0) -> list[list[int]]:
     """The indices of ``frames`` in order: the first alone, then as many at once as there were before, within ``budget``.
 
-    So the first is heard as early as can be, and each batch is made while the speech of those before it plays.
+    So the first is heard as early as can be, and each batch is made while the speech of those before it plays. The first
+    ``done`` of them are made already.
     """
     batches: list[list[int]] = []
-    done = 0
     while done < len(frames):
         count = max(1, done)
         while count > 1 and max(frames[done : done + count]) * count > budget:
@@ -45,3 +45,18 @@ def plan_batches(frames: Sequence[int], budget: int) -> list[list[int]]:
         else:
             batches.append([index])
     return sorted(batches, key=min)
+
+
+def share_batch(offers: Sequence[Sequence[int]], budget: int) -> list[int]:
+    """How many chunks of each job's offer, in frames, share one batch: of each job one in turn, while they fit ``budget``.
+
+    The first job's first chunk always has a part; an offer that fits alone is taken whole where it is the only one.
+    """
+    counts, longest = [0] * len(offers), 0
+    for nth in range(max(map(len, offers), default=0)):
+        for job, offer in enumerate(offers):
+            if counts[job] == nth < len(offer):  # it has had a part in every round
+                frames = max(longest, offer[nth])
+                if not longest or frames * (sum(counts) + 1) <= budget:
+                    counts[job], longest = nth + 1, frames
+    return counts

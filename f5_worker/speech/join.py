@@ -1,11 +1,12 @@
 """From the waves of single chunks to one: a cross-fade or a silence at each seam, and the exact place of each chunk."""
 
-from collections.abc import Iterable
-from itertools import repeat
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, repeat
 
 import numpy as np
 
 from f5_worker.audio.samples import Samples, Span
+from f5_worker.audio.silence import remove_long_silences
 
 
 class Joiner:
@@ -48,3 +49,18 @@ def join(
     joiner = Joiner(cross_fade)
     parts = [joiner.add(wave, pause) for wave, pause in zip(waves, pauses, strict=False)]
     return np.concatenate([*parts, joiner.finish(silence_after)]), joiner.spans
+
+
+def without_long_silences(samples: Samples, spans: Sequence[Span], pauses: Sequence[int | None]) -> tuple[Samples, list[Span]]:
+    """``remove_long_silences`` from the speech between two pauses; those were asked for, and stay."""
+    parts, moved, at, end = [], list[Span](), 0, 0
+    starts = [index for index, pause in enumerate(pauses) if index == 0 or pause is not None]
+    for first, after in pairwise([*starts, len(pauses)]):
+        start = spans[first][0]
+        gap = samples[end:start]
+        end = spans[after - 1][1]
+        part, own = remove_long_silences(samples[start:end], [(low - start, high - start) for low, high in spans[first:after]])
+        parts += [gap, part]
+        moved += [(at + len(gap) + low, at + len(gap) + high) for low, high in own]
+        at += len(gap) + len(part)
+    return np.concatenate([*parts, samples[end:]]), moved

@@ -134,13 +134,13 @@ def _tag(inside: str, voices: Collection[str] | None) -> str | float | None:
     if (known := _known_tag(inside, voices)) is not None:
         return known
     if _looks_like_pause(inside):
-        raise TagError(f"has [{inside}], which is no pause", _PAUSE_ALLOWED)
+        raise TagError(f"has [{inside}], which is not a pause", _PAUSE_ALLOWED)
     if inside.lower() == MAIN or (voices is not None and _may_be_name(inside)):
         names = {name.lower(): f"[{name}]" for name in (MAIN, *(voices or ()))}
         near = difflib.get_close_matches(inside.lower(), names, n=1)
         meant = f" (did you mean {names[near[0]]}?)" if near else ""
         allowed = f"{', '.join(names.values())}, {_PAUSE_ALLOWED}, and round brackets for what is text"
-        raise TagError(f"has [{inside}], which is no voice of this job{meant}", allowed)
+        raise TagError(f"has [{inside}], which is not a voice of this job{meant}", allowed)
     return None
 
 

@@ -32,6 +32,10 @@ class ReferenceCache:
             self._references.put(key, reference)
         return replace(reference, voice=file.label)
 
+    def lacks_transcript(self, reference: Reference) -> bool:
+        """Whether ``with_transcript`` would have to transcribe."""
+        return reference.ref_text is None and self._transcripts.get(reference.content_id) is None
+
     def with_transcript(self, reference: Reference, transcribe: Callable[[Samples], str]) -> Reference:
         """``reference`` with its transcript, else that of the same file, else what ``transcribe(reference.samples)`` hears."""
         if reference.ref_text is not None:

@@ -108,7 +108,7 @@ def _check(file: VoiceFile, max_seconds: float | None) -> CheckedReference:
         if decoded.more or seconds > MAX_SECONDS_WITH_TEXT:
             raise ReferenceClipError(
                 f"The reference clip holds {length}; with ref_text it may hold at most {MAX_SECONDS_WITH_TEXT:g} s: the model "
-                "uses no more, and speech turns fast or repeats itself when the transcript says more than the used part. Send "
+                "uses no more, and speech is rushed or repeats itself when the transcript says more than the used part. Send "
                 "a shorter clip with its own transcript, or leave ref_text out: then the clip is cut and transcribed."
             )
         ref_text, warnings = check_ref_text(ref_text, seconds)

@@ -27,11 +27,11 @@ _STATUS_MENDS = {
     403: "access is denied or a presigned URL has expired; make a new one",
     404: "there is no such file; check the URL",
     410: "the file is gone; check the URL",
-    429: "the server is refusing so many requests; try again later",
+    429: "the server is refusing this many requests; try again later",
 }
 
 _NOT_PUBLIC = (
-    "it leads to an address that is not public, from where a worker fetches nothing; use a public URL, or upload the voice"
+    "it leads to an address that is not public, and a worker fetches nothing from there; use a public URL, or upload the voice"
 )
 _GUARD_REASONS = (
     ("exceeded maximum redirects", "it redirects too often; use the final URL"),

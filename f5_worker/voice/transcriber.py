@@ -7,7 +7,7 @@ from typing import Any
 from f5_worker import log
 from f5_worker.audio.codec import resample
 from f5_worker.audio.samples import Samples
-from f5_worker.errors import ReferenceClipError
+from f5_worker.errors import ReferenceClipError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.runtime import hub
 from f5_worker.runtime.device import gpu_faults, half_precision
@@ -21,12 +21,16 @@ _WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be tran
 class Transcriber:
     """One Whisper checkpoint (a hub name or a folder) on one device, behind transformers' own pipeline. Thread-safe.
 
+    A hub name is first looked for in RunPod's model cache, on ``network_volume``.
     Nothing is loaded before the first ``transcribe``; ``LoadOnce`` says what happens to several at once, and after a failure.
     """
 
-    def __init__(self, model_name: str, device: str, *, retry_seconds: float = 30.0) -> None:
+    def __init__(
+        self, model_name: str, device: str, *, retry_seconds: float = 30.0, network_volume: Path | None = None
+    ) -> None:
         self._model_name = model_name
         self._device = device
+        self._network_volume = network_volume
         self._pipeline = LoadOnce(self._load, lambda: retry_seconds)
 
     def transcribe(self, samples: Samples) -> str:
@@ -54,6 +58,17 @@ class Transcriber:
             )
         return text
 
+    def fetch(self, network_volume: Path) -> None:
+        """Download what a load will need, by a thread that nobody waits for; what fails here is told by the load."""
+        if self._pipeline.value is not None or self._pipeline.retry_in or Path(self._model_name).is_dir():
+            return
+        try:
+            for path in hub.hub_listing(self._model_name, network_volume):
+                if path.endswith((".json", ".txt")) or (path.startswith("model") and path.endswith(".safetensors")):
+                    hub.hub_file(f"{hub.SCHEME}{self._model_name}/{path}", "ASR_MODEL", network_volume)
+        except WorkerError as error:
+            log.warn(f"The transcription model was not fetched ahead: {error.message}")
+
     def pipeline(self) -> Any:
         """transformers' pipeline, loaded if need be.
 
@@ -65,8 +80,9 @@ class Transcriber:
     def _load(self) -> Any:
         log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
         started = time.monotonic()
+        cached = self._network_volume and hub.whole_repository(self._model_name, self._network_volume)
         try:
-            pipeline = _load_pipeline(self._model_name, self._device)
+            pipeline = _load_pipeline(str(cached or self._model_name), self._device)
         except Exception as error:
             what = f"the transcription model {_shown(self._model_name)}"
             explained = explain_load_error(error, what, without_hub=_WITHOUT_HUB).advise(_WAY_OUT)

@@ -384,7 +384,7 @@ def test_download_survives_connections_that_break_now_and_then(
         assert s3_utils.get_bytes(replace(s3_config, endpoint_url=endpoint), "key", LARGE) == large_file.read_bytes()
     with cutting_proxy(s3_server.port, received=3 * 1024 * 1024) as endpoint:
         config = replace(s3_config, endpoint_url=endpoint)
-        with pytest.raises(StorageUnreachableError, match=r"broke off at 'test-\w+/key'") as caught:
+        with pytest.raises(StorageUnreachableError, match=r"keeps breaking off for 'test-\w+/key'") as caught:
             s3_utils.get_bytes(config, "key", LARGE)
         assert_clean(caught.value, config)
 

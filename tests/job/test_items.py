@@ -86,7 +86,7 @@ def test_a_bad_item_is_wrong_alone(own: object, field: str, name: object) -> Non
         ({"items": [{"text": "x"}] * 4}, "items", "is too long; use a list of 1 to 3 items"),
         ({"items": "x"}, "items", "is not a list"),
         ({"items": {"text": "x"}}, "items", "is not a list"),
-        ({"items": [{"text": "x"}], "text": "y"}, "items", "text and items exclude each other"),
+        ({"items": [{"text": "x"}], "text": "y"}, "items", "text and items cannot be sent together"),
         ({"items": [{"text": "x" * 60}, {"text": "y" * 60}]}, "items", "items have 120 characters of text in all"),
         ({"items": [{"text": "x", "speed": 1}], "speed": 9}, "speed", "speed=9 is out of range"),
         ({"texts": ["x"]}, "texts", "did you mean items?"),

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from f5_worker.errors import InputError
+from f5_worker.job.meanings import OF_ANSWERS, OF_INPUTS
 from f5_worker.job.request import parse_job
 from f5_worker.job.schema import PATH, text
 from f5_worker.settings import Settings
@@ -110,7 +112,7 @@ def examples() -> list[dict[str, Any]]:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"```json\n(\{\"input\".*?)```", readme, re.DOTALL)
     found += re.findall(r"'(\{\"input\".*?\})'", readme) + re.findall(r"`(\{\"input\": \{\"[a-z_]+\": \"[^`.]*\}\})`", readme)
-    return [json.loads(job) for job in found]
+    return [json.loads(job) for job in found if "%s" not in job]
 
 
 def accepted(job: dict[str, Any]) -> bool:
@@ -124,6 +126,17 @@ def accepted(job: dict[str, Any]) -> bool:
 def test_the_file_is_current() -> None:
     assert PATH.read_text(encoding="utf-8") == text(), "python -m f5_worker.job.schema writes it anew"
     assert not re.search(r"\{\w+\}|\{\{|``", text()), "a raw placeholder"
+
+
+def test_every_field_is_described() -> None:
+    def fields(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from node.get("properties", {})
+            yield from (name for part in node.values() for name in fields(part))
+
+    inputs = {"s3Config": SCHEMA["properties"]["s3Config"], **SCHEMA["$defs"]["inputs"]}
+    assert {*fields(inputs)} - {*OF_INPUTS} == set(), "f5_worker/job/meanings.py"
+    assert {*OF_ANSWERS} <= {*fields(SCHEMA["$defs"]["answers"])}
 
 
 @pytest.mark.parametrize("job", ADMITTED, ids=json.dumps)

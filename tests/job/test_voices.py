@@ -44,8 +44,8 @@ def test_voices_are_checked_like_the_job_itself() -> None:
         ([], "voices", 'voices="<a list of 0>" has the wrong type; use an object of 20 voices at most, like {"Anna": '),
         ({"Anna": "anna.wav"}, "voices.Anna", 'voices.Anna="anna.wav" is not an object; use one with local_voice, '),
         ({"Anna": None}, "voices.Anna", "voices.Anna=null is not an object"),
-        ({"Anna": {}}, "voices.Anna.local_voice", "voices.Anna: The voice's reference is needed once; send one of "),
-        ({"Anna": {**ANNA, "ref_audio_base64": "A"}}, "voices.Anna.local_voice", "voices.Anna: The voice's reference is"),
+        ({"Anna": {}}, "voices.Anna.local_voice", "voices.Anna: A voice needs exactly one reference; send one of "),
+        ({"Anna": {**ANNA, "ref_audio_base64": "A"}}, "voices.Anna.local_voice", "voices.Anna: A voice needs exactly one"),
         (
             {"Anna": {**ANNA, "sped": 2}},
             "voices.Anna.sped",
@@ -92,8 +92,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_private() -> None:
 @pytest.mark.parametrize(
     ("text", "voices", "sentence"),
     [
-        ("[Bob] Hi.", {"Anna": ANNA}, "text has [Bob], which is no voice of this job; use [main], [Anna], [pause:0.5s] or "),
-        ("Hi [pause].", None, "text has [pause], which is no pause; use [pause:0.5s] or [pause:500ms], from 0 to 10 s."),
+        ("[Bob] Hi.", {"Anna": ANNA}, "text has [Bob], which is not a voice of this job; use [main], [Anna], [pause:0.5s] or "),
+        ("Hi [pause].", None, "text has [pause], which is not a pause; use [pause:0.5s] or [pause:500ms], from 0 to 10 s."),
         ("[pause:1s] [main] ...", None, "text has nothing that can be spoken; send a letter or a digit that is neither"),
         ("[pause:1s]", None, "text has nothing that can be spoken; send a letter or a digit that is neither"),
     ],

@@ -1,10 +1,15 @@
 """docs/migration.md: each row's request is sent as it stands there, and answered as it says."""
 
+import ast
+import inspect
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from operator import attrgetter
+from pathlib import Path
 
+import handler
 import s3_utils
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import load_settings
@@ -51,6 +56,28 @@ def test_each_setting_is_read_as_the_page_says() -> None:
     assert {attribute: attrgetter(attribute)(read) for _, _, attribute in settings} == {
         attribute: value for _, value, attribute in settings
     }
+
+
+def test_programs_find_what_the_page_names(fresh_worker: FreshWorker) -> None:
+    fresh_worker.restart(F5TTS_MODEL="smoke")
+    named = [cells[0][0] for cells in rows("In Python")]
+    assert [name.partition("(")[0] for name in named] == [
+        "f5tts_model",
+        "model_load_error",
+        "initialize_models",
+        "generate_tts_audio",
+        "handler",
+    ]
+    assert (handler.f5tts_model, handler.model_load_error) == (None, None)
+    call = ast.parse(named[3], mode="eval").body
+    assert isinstance(call, ast.Call)
+    path, duration, error = handler.generate_tts_audio(*map(ast.literal_eval, call.args), nfe_step=1)
+    assert path is not None
+    assert (Path(path).suffix, duration > 0, error) == (".wav", True, None)
+    shutil.rmtree(Path(path).parent)
+    assert handler.initialize_models() is True
+    assert handler.f5tts_model is not None
+    assert inspect.iscoroutinefunction(handler.handler)
 
 
 def test_files_lie_where_the_page_says(fresh_worker: FreshWorker, s3_config: S3Config) -> None:

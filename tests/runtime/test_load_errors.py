@@ -63,10 +63,10 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str]] = [
         "CheckpointNotFoundError",
         "there is no file mine/model.safetensors",
     ),
-    (cut_short, "CheckpointMismatchError", "damaged, cut short or of a format that is not allowed; delete the file"),
+    (cut_short, "CheckpointMismatchError", "damaged, cut short or in a format that is not allowed; delete the file"),
     (other_vocabulary, "CheckpointMismatchError", "trained with 2545 symbols, the vocabulary has 2538. Set F5TTS_VOCAB_FILE"),
     (other_configuration, "CheckpointMismatchError", "does not belong to the checkpoint"),
-    (code_in_the_vocoder, "CheckpointMismatchError", "of a format that is not allowed"),
+    (code_in_the_vocoder, "CheckpointMismatchError", "in a format that is not allowed"),
 ]
 
 

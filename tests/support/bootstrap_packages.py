@@ -233,14 +233,23 @@ class World:
 
 def processes_with(text: str) -> list[str]:
     """The command lines of all processes that have ``text`` in theirs."""
-    lines = []
+    return list(_processes_with(text).values())
+
+
+def process_ids(text: str) -> list[int]:
+    """The ids of all processes that have ``text`` in their command lines, where arguments are parted by a space."""
+    return list(_processes_with(text))
+
+
+def _processes_with(text: str) -> dict[int, str]:
+    lines = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue  # it has ended
         if text in line:
-            lines.append(line)
+            lines[int(path.parent.name)] = line
     return lines
 
 

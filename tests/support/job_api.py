@@ -29,6 +29,9 @@ RUN_LIMIT = 10_000_000
 RUNSYNC_LIMIT = 20_000_000
 """Largest result body of a job sent to ``/runsync``, in bytes."""
 
+TAKEN = -1
+"""See ``JobApi.weather``."""
+
 _WAKE = 0.05  # how often a held poll looks whether its client is still there, in seconds
 
 Kind = Literal["progress", "stream", "result"]
@@ -85,10 +88,14 @@ class JobApi:
         self._taken: dict[str, tuple[str, float]] = {}
         self._stops: list[str] = []
         self._posts: list[Post] = []
+        self._results: dict[str, list[dict[str, Any]]] = {}
         self._attempts: list[Attempt] = []
         self._pings: list[Ping] = []
         self._polls: list[float] = []
         self._breaks: list[int | None] = []
+        self.weather: Callable[[str, Kind], int | None] = lambda _job_id, _kind: 200
+        """Asked about every post before it is taken, in its connection's thread: the HTTP status of the answer. 200 keeps the
+        post; ``None`` drops the connection and keeps nothing; ``TAKEN`` keeps the post and drops the connection."""
         self._faults: list[Exception] = []
         self._closing = False
         self._server = Server(self)
@@ -167,9 +174,7 @@ class JobApi:
 
     def try_result(self, job_id: str, timeout: float = 0.0) -> dict[str, Any] | None:
         """The posted result, or ``None`` when none was accepted within ``timeout`` seconds."""
-        return self._wait(
-            timeout, lambda: next((p.body for p in self._posts if p.job_id == job_id and p.kind == "result"), None)
-        )
+        return self._wait(timeout, lambda: next(iter(self._results.get(job_id, ())), None))
 
     # What a test wants to know; what waits raises ``TimeoutError`` after ``timeout`` seconds
 
@@ -177,6 +182,16 @@ class JobApi:
         """Every accepted post of a job, in the order of arrival: progress updates, stream parts, results."""
         with self._changed:
             return [post for post in self._posts if post.job_id == job_id]
+
+    def results(self, job_id: str) -> list[dict[str, Any]]:
+        """Every result that was accepted for a job; a job that was handed out twice has two."""
+        with self._changed:
+            return self._results.get(job_id, [])[:]
+
+    def was_taken(self, job_id: str) -> bool:
+        """Whether a worker took the job."""
+        with self._changed:
+            return job_id in self._taken
 
     def attempts(self, job_id: str) -> list[Attempt]:
         """Every try to post for a job, the refused and the dropped ones too."""
@@ -275,16 +290,21 @@ class JobApi:
         """Judge and keep one posted body; the HTTP status of the answer, or ``None`` to drop the connection."""
         at = time.monotonic()
         body = _strict_json(raw) if len(raw) <= self.max_body_bytes else None
+        if kind == "result" and body is not None and body.get("status") == "IN_PROGRESS":
+            kind = "progress"
+        weather = self.weather(job_id, kind)
         with self._changed:
             if self._breaks:
                 status = self._breaks.pop(0)
             elif body is None:
                 status = 400
+            elif weather not in (200, TAKEN):
+                status = weather
             else:
-                status = 200
-                if kind == "result" and body.get("status") == "IN_PROGRESS":
-                    kind = "progress"
+                status = None if weather == TAKEN else 200
                 self._posts.append(Post(job_id, kind, body, at, len(raw)))
+                if kind == "result":
+                    self._results.setdefault(job_id, []).append(body)
             self._attempts.append(Attempt(job_id, status, len(raw), at))
             self._changed.notify_all()
         return status

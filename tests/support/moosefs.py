@@ -105,6 +105,11 @@ class MooseFS:
         self._end("mnt-0")
         self._mount("mnt-0")
 
+    def limit(self, folder: Path, size: int) -> None:
+        """Let a folder of the first mount hold so many bytes, as a volume of that size."""
+        command = [*self._inside(), "mfssetquota", "-S", str(size), str(folder)]
+        subprocess.run(command, env={"PATH": _PATH}, capture_output=True, check=True)
+
     def mend(self) -> None:
         """Thaw what is frozen; mount anew where the first mount is dead."""
         self.thaw()

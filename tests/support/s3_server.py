@@ -84,8 +84,15 @@ def s3_environment(config: S3Config) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A SeaweedFS server for the whole session."""
+    with running_s3(lambda: tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@contextmanager
+def running_s3(new_folder: Callable[[], Path]) -> Iterator[S3Server]:
+    """A SeaweedFS server within the block, in a folder that is gone after it."""
     for _ in range(_PORT_TRIES):
-        folder = tmp_path_factory.mktemp("seaweedfs")
+        folder = new_folder()
         with reserved_ports(4, companion=10_000) as ports:  # SeaweedFS opens both
             process = _start(folder, ports)
             server = S3Server(ports[3])

@@ -57,7 +57,7 @@ LIKE_PAUSES = (
 @pytest.mark.parametrize("voices", [None, VOICES])
 def test_what_looks_like_a_pause_is_no_text(inside: str, voices: tuple[str, ...] | None) -> None:
     tag = f"[{inside}]"
-    with pytest.raises(TagError, match=re.escape(f"has {tag}, which is no pause")) as caught:
+    with pytest.raises(TagError, match=re.escape(f"has {tag}, which is not a pause")) as caught:
         said(f"One {tag} two", voices)
     assert caught.value.allowed == "[pause:0.5s] or [pause:500ms], from 0 to 10 s"
 
@@ -69,7 +69,7 @@ def test_what_looks_like_a_pause_is_no_text(inside: str, voices: tuple[str, ...]
 def test_a_tag_that_nobody_has_is_told_with_those_there_are(tag: str, meant: str | None) -> None:
     with pytest.raises(TagError) as caught:
         said(f"One {tag} two")
-    assert caught.value.wrong == f"has {tag}, which is no voice of this job" + (f" (did you mean {meant}?)" if meant else "")
+    assert caught.value.wrong == f"has {tag}, which is not a voice of this job" + (f" (did you mean {meant}?)" if meant else "")
     assert caught.value.allowed.startswith("[main], [Anna], [Old Man], [b-2], [pause:0.5s]")
 
 
@@ -80,7 +80,7 @@ def test_without_voices_other_brackets_are_text(tag: str) -> None:
 
 def test_main_may_be_named_without_voices_but_not_misspelt() -> None:
     assert said("[main] One.", None) == [("main", "One.", None)]
-    with pytest.raises(TagError, match=r"\[MAIN\], which is no voice of this job \(did you mean \[main\]\?\)"):
+    with pytest.raises(TagError, match=r"\[MAIN\], which is not a voice of this job \(did you mean \[main\]\?\)"):
         said("[MAIN] One.", None)
 
 

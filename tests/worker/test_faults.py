@@ -191,7 +191,7 @@ def test_whisper_that_does_not_load_names_the_way_out(fresh_worker: FreshWorker)
         ("?!... \u2014 \u2026 \u3002\uff01", "text has nothing that can be spoken"),
         ("\U0001f600\U0001f389\U0001f468\u200d\U0001f469\u200d\U0001f467", "text has nothing that can be spoken"),
         ("a" * 20_001, "text has 20,001 characters, more than the 20,000 allowed"),
-        ("half a character \ud83d", "a lone surrogate) stands at position 18"),
+        ("half a character \ud83d", "a lone surrogate) is at position 18"),
         (7, "text=7 has the wrong type"),
         (["Hello."], "text"),
     ],
@@ -250,7 +250,7 @@ def test_a_full_disk_does_not_lose_the_speech(fresh_worker: FreshWorker, monkeyp
         while filler.write(bytes(4096)):
             pass
     answer = fresh_worker.speaks()
-    assert "The file goes to memory instead" in fresh_worker.log
+    assert "The file is written to memory instead" in fresh_worker.log
     assert "The disk of OUTPUT_DIR has no room" in answer["warnings"][-1]
     assert sound(answer).duration == pytest.approx(answer["duration"], abs=1e-6)
 

@@ -61,6 +61,9 @@ def test_sigterm_ends_an_open_poll_and_what_is_handed_out_later_stays_in_the_que
         "RUNPOD_NETWORK_CHECK_TIMEOUT",
         "RUNPOD_LOG_LEVEL",
         "UVICORN_LOG_LEVEL",
+        "TQDM_MININTERVAL",
+        "TQDM_NCOLS",
+        "HF_HUB_ETAG_TIMEOUT",
     ],
 )
 @pytest.mark.parametrize("value", ["abc", "", "nan", "-1"])
@@ -69,6 +72,24 @@ def test_values_that_only_the_sdk_reads_are_dropped_and_told(name: str, value: s
     problems = prepare_sdk_environment(variables)
     assert variables.get(name) in (None, "INFO")
     assert name in problems[0]
+
+
+@pytest.mark.parametrize("name", ["PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"])
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("junk", False),
+        ("expandable_segments=True", False),
+        (":", False),
+        ("a:b:c", False),
+        ("", True),
+        ("expandable_segments:True,max_split_size_mb:128", True),
+        ("roundup_power2_divisions:[256:1,>:4]", True),
+    ],
+)
+def test_an_allocator_that_torch_cannot_read_does_not_end_the_process(name: str, value: str, kept: bool) -> None:
+    variables = {name: value}
+    assert (prepare_sdk_environment(variables) == []) is (name in variables) is kept
 
 
 def test_every_number_the_sdk_reads_from_the_environment_is_checked() -> None:
@@ -158,17 +179,17 @@ def test_a_job_that_is_handed_out_twice_is_answered_from_what_was_made(
             first = worker.result(job_id)["output"]
             if not restarted:
                 api.submit(SPEECH, id=job_id)
-                wait_until(lambda: len(api.posts(job_id)) == 2)
+                wait_until(lambda: len(api.results(job_id)) == 2)
         with WorkerProcess(api, env=env, cwd=tmp_path) as worker:
             if restarted:
                 api.submit(SPEECH, id=job_id)
-                wait_until(lambda: len(api.posts(job_id)) == 2)
-            again = api.posts(job_id)[1].body["output"]
+                wait_until(lambda: len(api.results(job_id)) == 2)
+            again = api.results(job_id)[1]["output"]
             assert {**again, "audio_url": ""} == {**first, "audio_url": ""}
             assert requests.get(again["audio_url"], timeout=60).content == requests.get(first["audio_url"], timeout=60).content
             other = api.submit(SPEECH | {"text": "Another text."}, id=job_id)
-            wait_until(lambda: len(api.posts(job_id)) == 3)
-            assert api.posts(other)[2].body["output"]["text"] == "Another text."
+            wait_until(lambda: len(api.results(job_id)) == 3)
+            assert api.results(other)[2]["output"]["text"] == "Another text."
 
 
 def test_without_s3_long_speech_is_planned_for_what_an_answer_holds(environment: dict[str, str], tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def test_through_the_job_loop(environment: dict[str, str], tmp_path: Path) -> No
 
         api.break_posts(500, None, 429)
         again = api.submit(LONG, id=job_id)
-        wait_until(lambda: len([post for post in api.posts(again) if post.kind == "result"]) == 2)
-        (kept,) = api.posts(again)[-1].body["output"]
+        wait_until(lambda: len(api.results(again)) == 2)
+        (kept,) = api.results(again)[-1]["output"]
         assert kept["seed"] == LONG["seed"]
 
 
