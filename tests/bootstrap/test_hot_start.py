@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import hot, read_ahead
+from bootstrap import hot
 from bootstrap.hot import device_of, pack_path, warm
 from bootstrap.places import Location
 from bootstrap.report import Failure
 from bootstrap.store import Environment
-from f5_worker.model import checkpoint
-from f5_worker.model.files import DEMO_FOLDER
+from f5_worker.model import load
+from f5_worker.model.files import DEMO_FOLDER, ModelFiles, locate_model
+from f5_worker.settings import Settings
+from tests import PATIENCE
 from tests.bootstrap.test_pack import SITE, make_environment, make_pack
-from tests.support.fresh_worker import FreshWorker
+from tests.support.fresh_worker import QUICK, FreshWorker
 from tests.support.moosefs import MooseFS, Part, moosefs, moosefs_cluster
 
 __all__ = ["moosefs", "moosefs_cluster"]
@@ -103,19 +105,27 @@ def test_killed_at_any_moment_it_leaves_nothing_that_is_used(packed: Packed) -> 
 
 
 @pytest.mark.parametrize("part", ["mount", "chunkserver"])
-def test_a_load_gives_up_while_the_volume_hangs_and_works_when_it_is_back(
+def test_a_load_gives_up_when_the_volume_comes_to_hang_and_works_when_it_is_back(
     fresh_worker: FreshWorker, moosefs: MooseFS, tmp_path: Path, part: Part, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh_worker.speaks()  # torch is imported
     volume = moosefs.folder(tmp_path.name)
     shutil.copytree(DEMO_FOLDER, volume / "model")
     moosefs.remount()
-    monkeypatch.setattr(read_ahead, "SILENCE", 2.0)
-    monkeypatch.setattr(checkpoint, "silence", 2.0)
     fresh_worker.restart(F5TTS_MODEL=volume / "model", NETWORK_VOLUME=moosefs.root, MODEL_RETRY_SECONDS=0)
-    with moosefs.frozen(part):
+
+    def locate(settings: Settings) -> ModelFiles:
+        files = locate_model(settings)
+        moosefs.freeze(part)
+        return files
+
+    with monkeypatch.context() as freezing:
+        freezing.setattr(load, "locate_model", locate)
         failed = fresh_worker.ask({"text": "Hello."})
-        assert (failed["error_type"], "does not answer" in failed["error"]) == ("VolumeSilentError", True)
-        assert "does not answer" in " ".join(fresh_worker.health()["problems"])
+    assert (failed["error_type"], "does not answer" in failed["error"]) == ("VolumeSilentError", True)
+    assert "does not answer" in " ".join(fresh_worker.health()["problems"])
     moosefs.mend()
+    deadline = time.monotonic() + PATIENCE
+    while fresh_worker.health()["problems"] and "error" in fresh_worker.ask(QUICK):
+        assert time.monotonic() < deadline
     fresh_worker.speaks()
