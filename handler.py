@@ -34,7 +34,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bootstrap import guard
+from bootstrap import guard, opened
 from f5_worker import log, sdk, streams
 from f5_worker.delivery import workspace
 from f5_worker.errors import JobStopped, WorkerError, place_of, unexpected
@@ -237,6 +237,10 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
             yield part
         if part.get("duration", 0) > _LONG_SPEECH:
             memory.trim()
+        if opened.names is not None and "duration" in part:
+            from f5_worker.runtime import touched
+
+            touched.keep(resources.settings)
         return
     except JobStopped:
         log.info("The job was stopped; its work has ended")

@@ -16,6 +16,8 @@ enters through it, ``setup_network_venv.py`` is its front for people and scripts
     door.py              whether the network volume answers
     apart.py             work on it in a child, which may hang there
     lease.py             who of many workers builds
+    hot.py               a start from the volume without waiting for it: pack.py the format, opened.py, repack.py
+    libraries.py         the large libraries, which stay on the volume, read ahead: read_ahead.py
     turn.py              the others wait
     build.py             one build, from the space check to the marker
     room.py              how much room it needs

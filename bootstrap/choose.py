@@ -14,7 +14,7 @@ from bootstrap import places
 from bootstrap.door import is_local
 from bootstrap.options import Options
 from bootstrap.places import Location
-from bootstrap.report import CRASH, REFRESH_AFTER, Failure, Report, Status, log
+from bootstrap.report import CRASH, REFRESH_AFTER, Failure, HotStart, Report, Status, log
 from bootstrap.store import Environment, Store, fingerprint
 from bootstrap.survey import Survey, survey
 
@@ -50,6 +50,7 @@ class Start:
         self._fingerprint = ""
         self._seconds: dict[str, float] = {}
         self._warnings: list[str] = []
+        self._hot_start: HotStart = None
         self._trouble = places.volume_trouble(environment, root)
         if self._trouble:
             self._warn(f"{self._trouble} The worker goes on without it; look at the volume's state.")
@@ -105,7 +106,7 @@ class Start:
             Failure: when there is none, and none can be built.
         """
         self._fingerprint = fingerprint(self._requirements)
-        if environment := Store(self._image).ready(self._fingerprint) or self._survey.ready:
+        if environment := Store(self._image).ready(self._fingerprint) or self._ready_on_volume():
             log(f"the environment is ready, from {places.place_name(environment.place)}")
             return "ready", environment
         if self._is_copied_later and (environment := self._ready_locally()):
@@ -122,6 +123,22 @@ class Start:
         status, environment = self._build(task)
         log(f"the environment is ready after {time.monotonic() - self._began:.1f} s")
         return status, environment
+
+    def _ready_on_volume(self) -> Environment | None:
+        """The environment on the volume, as it begins fastest (hot.py); ``None`` too where the volume has come to hang."""
+        if self._survey.ready is None:
+            return None
+        from bootstrap.hot import warm
+
+        began = time.monotonic()
+        try:
+            environment, self._hot_start = warm(self._survey.ready, self._volume_root, self._local_places(), self._environment)
+        except Failure as failure:
+            self._trouble = failure.reason
+            self._warn(f"{self._trouble} The worker goes on without it; look at the volume's state.")
+            return None
+        self._seconds["unpacking"] = round(time.monotonic() - began, 3)
+        return environment
 
     def _build(self, task: "Task") -> tuple[Status, Environment]:
         from bootstrap.build import obtain
@@ -258,6 +275,7 @@ class Start:
             waits_for_volume=chosen is None and self._trouble is not None,
             seconds={**self._seconds, "total": round(time.monotonic() - self._began, 3)},
             size=chosen.size if chosen else None,
+            hot_start=self._hot_start,
             versions=chosen.versions if chosen else {},
         )
 

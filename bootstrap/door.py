@@ -104,6 +104,7 @@ class Door:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            close_fds=False,  # exec does it, and then a file of a volume that hangs holds up the child alone
         )
 
 

@@ -42,6 +42,7 @@ def enter(first: str) -> None:
     if VARIABLE in os.environ:
         report = Report.from_environment(os.environ)
         if report is not None and report.speech:
+            _read_ahead(report)
             _prove(report, first)
         elif report is not None:
             _stay(first)
@@ -79,6 +80,15 @@ def _stay(first: str) -> None:
         log("PYTHONPATH is not used: with it, the worker's packages cannot be imported.", "WARN")
         del os.environ["PYTHONPATH"]
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _read_ahead(report: "Report") -> None:
+    """Begin to read what this start will need of the volume, or to note what it reads, for those that come later (hot.py)."""
+    from bootstrap import libraries, opened
+
+    libraries.begin()
+    if report.to_be_packed:
+        opened.begin()
 
 
 def _prove(report: "Report", first: str) -> None:

@@ -23,6 +23,8 @@ The fields (all always there):
     waits_for_volume whether it may carry it as soon as the network volume answers, which it did not at the start
     seconds          {"total", and where they took place "waiting", "installing", "checking"}
     size             bytes of the installed packages, or null
+    hot_start        null where the environment lies on no network volume, else what became of its pack (hot.py): "used",
+                     "missing", "damaged", or "skipped", where there is no room for it
     versions         the installed packages that matter, by name
 
 Shown too: ``publication``, null or the state of the environment's copy to the network volume as it is now (publication.py).
@@ -43,6 +45,7 @@ VARIABLE = "F5_BOOTSTRAP_REPORT"
 
 Status = Literal["ready", "built", "fallback", "failed"]
 Place = Literal["image", "volume", "local", "none"]
+HotStart = Literal["used", "missing", "damaged", "skipped"] | None
 Cause = Literal[
     "package",  # a requirement does not exist, or not for this Python
     "build",  # a source package does not build
@@ -80,6 +83,7 @@ class Report:
     waits_for_volume: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
+    hot_start: HotStart = None
     origin: str = sys.executable
     build: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +103,11 @@ class Report:
     def speech(self) -> bool:
         """Whether the worker has an environment that it can speak with."""
         return self.status != "failed"
+
+    @property
+    def to_be_packed(self) -> bool:
+        """Whether what this worker's start reads is to be kept for later ones: the volume has no pack for them yet."""
+        return self.hot_start in ("missing", "damaged") or self._publication() is not None
 
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""

@@ -12,6 +12,7 @@
     │   ├── CheckpointNotFoundError
     │   ├── HubUnreachableError
     │   ├── CheckpointMismatchError
+    │   ├── VolumeSilentError
     │   ├── DiskFullError
     │   ├── OutOfMemoryError
     │   └── DriverTooOldError
@@ -133,6 +134,10 @@ class HubUnreachableError(ModelUnavailableError):
 
 class CheckpointMismatchError(ModelUnavailableError):
     """Checkpoint, configuration and vocabulary do not belong together, or the file is damaged."""
+
+
+class VolumeSilentError(ModelUnavailableError):
+    """The network volume, on which packages or weights lie, has stopped answering; it is tried again."""
 
 
 class DiskFullError(ModelUnavailableError):

@@ -1,35 +1,46 @@
 """A checkpoint's weights: read ahead, mapped from the file, and checked against what the configuration asks for."""
 
 import json
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
+from bootstrap.door import is_local
+from bootstrap.read_ahead import Reading
+from bootstrap.read_ahead import read_ahead as begin
 from f5_worker import log
 from f5_worker.errors import CheckpointMismatchError
 from f5_worker.model.damage import is_torch_file, readable, weights_of
+from f5_worker.volume import silent
 
-_READ_BLOCK = 16 * 1024 * 1024
+_readings: dict[tuple[Path, ...], Reading] = {}  # one that hangs is not begun again beside itself
 _KERNEL_ALIGNMENT = 16
 _FIX = "Set F5TTS_MODEL to the configuration that the checkpoint was trained with."
 _VOCODER_FIX = "Set F5TTS_VOCODER_PATH to a folder with a config.yaml and a pytorch_model.bin that belong together."
 
 
-def read_ahead(*paths: Path) -> None:
-    """Pull the files into the page cache in order, so that mapped pages do not fault one by one over the network."""
+def read_ahead(*paths: Path) -> Callable[[], None]:
+    """Pull the files into the page cache, so that mapped pages do not fault one by one over the network.
 
-    def read() -> None:
-        for path in paths:
-            try:
-                with path.open("rb", buffering=0) as file:
-                    while file.read(_READ_BLOCK):
-                        pass
-            except OSError as error:
-                log.warn(f"Reading ahead of {path.name} stopped: {error.strerror}")
+    What is returned is to be called before the first page is touched: on a network file system it waits until all are there,
+    since a fault there holds the GIL, and a volume that hangs would hold all threads with it.
 
-    threading.Thread(target=read, name="read-ahead", daemon=True).start()
+    Raises:
+        VolumeSilentError: from that call, when the file system does not answer.
+    """
+    reading = _readings.get(paths)
+    if reading is None or reading.ended:
+        reading = _readings[paths] = begin(*((path.resolve(), 0, None) for path in paths))
+    remote = [path for path in paths if not is_local(path.resolve())]
+
+    def wait() -> None:
+        if remote and not reading.wait_while_it_moves():
+            raise silent(f"{remote[0].name} lies")
+        if reading.error is not None:
+            log.warn(f"Reading ahead of {paths[0].name} stopped: {reading.error.strerror}")
+
+    return wait
 
 
 def read_checkpoint(torch: Any, path: Path, device: str = "cpu") -> dict[str, Any]:

@@ -5,6 +5,7 @@ Each entry of ``STAND_INS`` takes the place of one such module while f5-tts is i
 wants the real module later gets it.
 """
 
+import os
 import sys
 import threading
 import warnings
@@ -17,7 +18,9 @@ from typing import Any
 
 from bootstrap import trust
 from f5_worker.errors import EngineBrokenError, brief
+from f5_worker.runtime import libraries
 from f5_worker.runtime.packages import missing_package, real_imports
+from f5_worker.runtime.threads import limit_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def load_engine() -> Engine:
 
     Raises:
         PackageMissingError: when one of them is absent.
+        VolumeSilentError: they lie on a network volume that does not answer.
         EngineBrokenError: when an import failed half-way: this process can neither go on with it nor import it again.
     """
     global _engine, _broken
@@ -113,6 +117,8 @@ def load_engine() -> Engine:
         if _broken is not None:
             raise _broken.again()
         if _engine is None:
+            limit_threads(os.environ)
+            libraries.make_ready()
             try:
                 with trust.trial():
                     _engine = _import_engine()

@@ -15,11 +15,12 @@ from f5_worker.model.engine import Engine, load_engine
 from f5_worker.model.files import DEMO_MODEL, SMOKE_MODEL, ModelFiles, locate_model
 from f5_worker.model.fp16_copy import copy_folder, find_copy, keep_copy
 from f5_worker.runtime.device import NVIDIA_DRIVER, half_precision, pick_device
+from f5_worker.runtime.hub import hub_cache
 from f5_worker.runtime.load_errors import explain_load_error, reach_the_hub
 from f5_worker.settings import Settings
 from f5_worker.stages import Stages
 from f5_worker.text.vocabulary import Vocabulary
-from f5_worker.volume import look
+from f5_worker.volume import look, patiently, silent
 
 _WARNINGS: Mapping[str, str] = {
     SMOKE_MODEL: "F5TTS_MODEL=smoke: the weights are random, so the sound is noise; it only shows that everything works.",
@@ -51,26 +52,25 @@ def load_model(settings: Settings) -> LoadedModel:
     """Find the configured model's files and load them.
 
     torch and f5-tts are imported in a thread while the files are found, or downloaded, and read ahead. Weights are mapped from
-    the file, checked against configuration and vocabulary, converted (fp16 on CUDA) and moved once.
+    the file (on a network volume once it is read), checked against configuration and vocabulary, converted (fp16 on CUDA) and
+    moved once.
 
     Raises:
         ModelUnavailableError: one of its kinds, with the cause and the fix.
     """
-    stages = Stages()
+    stages, guarded = Stages(), _guard(settings)
     pool = ThreadPoolExecutor(1, thread_name_prefix="engine-import")
     importing = pool.submit(load_engine)
     pool.shutdown(wait=False)
     try:
         with ExitStack() as stack:
             with stages("files"):
-                files = stack.enter_context(_model_files(settings))
-            copies = _copies(settings)
-            half = find_copy(files.checkpoint, copies) if copies else None
-            read_ahead(half or files.checkpoint, files.vocoder_weights)
+                files, copies, half, reading = guarded(lambda: _begin(stack, settings))
             with stages("imports"):
                 engine = importing.result()
             with stages("weights"):
-                built = _build(engine, files, pick_device(engine.torch, settings), half)
+                reading()
+                built: LoadedModel = guarded(lambda: _build(engine, files, pick_device(engine.torch, settings), half))
             model = replace(built, load_seconds=stages.seconds)
             if copies and half is None and model.dtype == engine.torch.float16:
                 keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
@@ -92,6 +92,32 @@ def load_stand_in(settings: Settings) -> LoadedModel:
         f"in one voice of its own; it clones nothing. For {name}, {reach_the_hub()}, or set F5TTS_MODEL to a model folder."
     )
     return replace(load_model(replace(settings, model=DEMO_MODEL)), stands_in_for=name, warning=warning)
+
+
+def _guard(settings: Settings) -> Callable[[Callable[[], Any]], Any]:
+    """What runs the steps of a load: patiently, where the volume answers; without it, where it does not and none needs it.
+
+    Raises:
+        VolumeSilentError: one does.
+    """
+    verdict = look(settings)
+    what = f"the files of {Path(settings.model).name} lie"
+    if not verdict.trouble:
+        return (lambda step: patiently(step, settings.network_volume, what)) if verdict.folder else (lambda step: step())
+    chosen = (settings.model, settings.ckpt_file, settings.vocab_file, settings.vocoder_path, str(hub_cache()))
+    if settings.model not in (SMOKE_MODEL, DEMO_MODEL) and any(
+        Path(path).is_relative_to(settings.network_volume) for path in chosen if path
+    ):
+        raise silent(what)
+    return lambda step: step()
+
+
+def _begin(stack: ExitStack, settings: Settings) -> tuple[ModelFiles, Path | None, Path | None, Callable[[], None]]:
+    """The model's files, where fp16 copies may lie, the one of this checkpoint, and their reading, which is under way."""
+    files = stack.enter_context(_model_files(settings))
+    copies = _copies(settings)
+    half = find_copy(files.checkpoint, copies) if copies else None
+    return files, copies, half, read_ahead(half or files.checkpoint, files.vocoder_weights)
 
 
 @contextmanager

@@ -74,10 +74,10 @@ def make_model_folder(folder: Path, config: dict[str, Any] | None = None, vocode
     Raises:
         PackageMissingError: when the packages of the model are missing.
     """
-    import yaml
-    from safetensors.torch import save_file
-
     engine = load_engine()
+    import yaml
+    from safetensors.torch import save_file  # which imports torch
+
     config, vocoder = config or SMOKE_CONFIG, vocoder or _SMOKE_VOCODER
     files = ModelFiles.in_folder(SMOKE_MODEL, folder)
     files.vocoder_config.parent.mkdir(parents=True, exist_ok=True)

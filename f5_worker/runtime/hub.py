@@ -45,7 +45,7 @@ def hub_file(source: str, setting: str, network_volume: Path) -> Path:
         raise CheckpointNotFoundError(f"{setting}={source!r} is not of the form {SCHEME}owner/repo/file.")
     wanted = _HubFile(f"{owner}/{name}", path)
     # RunPod mounts its model cache beside the volume's own folders; a worker that has it must not download again.
-    for cache in (_image_cache(), *_runpods_cache(network_volume), _hub_cache()):
+    for cache in (_image_cache(), *_runpods_cache(network_volume), hub_cache()):
         if (found := _cached(cache, wanted)) is not None:
             return found
     return _download(wanted)
@@ -81,7 +81,7 @@ def hub_listing(repo: str, network_volume: Path) -> list[str]:
         raise missing_package(error) from error
     except Exception as error:
         explained = explain_load_error(error, f"the list of files of {repo}")
-        if isinstance(explained, HubUnreachableError) and (cached := _cached_files(_hub_cache(), repo)):
+        if isinstance(explained, HubUnreachableError) and (cached := _cached_files(hub_cache(), repo)):
             return cached
         raise explained from error
     return [sibling.rfilename for sibling in siblings]
@@ -93,7 +93,7 @@ def whole_repository(repo: str, network_volume: Path) -> Path | None:
     return next((folder for folder in snapshots if (folder / "config.json").is_file()), None)
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
     """Where the hub's client keeps its files: ``HF_HUB_CACHE``, else ``HF_HOME/hub``, as in huggingface_hub's constants."""
     explicit = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     if explicit:

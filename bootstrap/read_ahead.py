@@ -1,0 +1,170 @@
+"""Files pulled into the page cache by several threads in large blocks, so that a later read or page fault finds them there.
+
+One thread alone gets half of what a network volume can give. Of a volume, ``read_ahead`` has a process of its own read: where
+the volume hangs, neither a thread nor an open file of it may be in the worker, which could start no child and never end.
+``python -I -S read_ahead.py`` is that process: parts as JSON on its standard input, what it has read so far on its output.
+"""
+
+import errno
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Self, TypeAlias
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bootstrap.door import is_local
+
+Part: TypeAlias = tuple[Path, int, int | None]
+"""A file, the first byte, and how many; ``None`` for all that follow."""
+
+SILENCE = 10.0
+"""Seconds without a single byte after which a file system counts as one that hangs."""
+_THREADS = 6
+_BLOCK = 4 * 1024 * 1024
+
+
+class Reading:
+    """One under way. ``read`` is bytes so far, ``error`` what ended it early."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._moved = time.monotonic()
+        self.read = 0
+        self.error: OSError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is read, or it has failed."""
+        return self._ended.is_set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end; whether it has come."""
+        return self._ended.wait(seconds)
+
+    def wait_while_it_moves(self, silence: float = SILENCE) -> bool:
+        """Wait for the end as long as bytes come, the next at most ``silence`` seconds from now; whether it has come."""
+        called = time.monotonic()
+        while not self._ended.wait(0.2):
+            if time.monotonic() - max(called, self._moved) > silence:
+                return False
+        return True
+
+
+class ReadAhead(Reading):
+    """Daemon threads of this process that read ``parts`` in their order."""
+
+    def __init__(self, parts: Iterable[Part], threads: int = _THREADS) -> None:
+        super().__init__()
+        self._blocks = self._cut(parts)
+        self._lock = threading.Lock()
+        self._handles: list[int] = []
+        self._running = threads
+
+    def start(self) -> Self:
+        """Begin; returns at once."""
+        for _ in range(self._running):
+            threading.Thread(target=self._run, name="read-ahead", daemon=True).start()
+        return self
+
+    def _cut(self, parts: Iterable[Part]) -> Iterator[tuple[int, int, int]]:
+        opened: dict[Path, int] = {}
+        for path, start, length in parts:
+            if path not in opened:  # one handle for all threads: each open is a round trip to the server, or several
+                opened[path] = os.open(path, os.O_RDONLY)
+                self._handles.append(opened[path])
+            end = os.fstat(opened[path]).st_size if length is None else start + length
+            for offset in range(start, end, _BLOCK):
+                yield opened[path], offset, min(_BLOCK, end - offset)
+
+    def _run(self) -> None:
+        buffer = memoryview(bytearray(_BLOCK))
+        try:
+            while self.error is None:
+                with self._lock:
+                    block = next(self._blocks, None)
+                if block is None:
+                    return
+                handle, offset, length = block
+                while length > 0 and (count := os.preadv(handle, [buffer[:length]], offset)):
+                    offset, length = offset + count, length - count
+                    self.read += count
+                    self._moved = time.monotonic()
+        except OSError as error:
+            self.error = error
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    for handle in self._handles:
+                        os.close(handle)
+                    self._ended.set()
+
+
+class _Apart(Reading):
+    """The same by a process of its own, which is left behind where it hangs."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        super().__init__()
+        import subprocess
+
+        python = getattr(sys, "_base_executable", None) or sys.executable
+        self._child = subprocess.Popen(
+            [python, "-I", "-S", __file__],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            close_fds=False,  # exec does it, and then a file of a volume that hangs holds up the child alone
+        )
+        assert self._child.stdin is not None
+        with self._child.stdin as order:
+            order.write(json.dumps([(str(path), start, length) for path, start, length in parts]).encode())
+        threading.Thread(target=self._listen, name="read-ahead", daemon=True).start()
+
+    def _listen(self) -> None:
+        with self._child:
+            assert self._child.stdout is not None
+            code = _follow(self._child.stdout, self._move)
+        if code:
+            self.error = OSError(code, os.strerror(code))
+        self._ended.set()
+
+    def _move(self, read: int) -> None:
+        self.read, self._moved = read, time.monotonic()
+
+
+def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> int:
+    for line in lines:
+        word, _, number = line.decode().partition(" ")
+        if word == "end":
+            return int(number)
+        moved(int(number))
+    return errno.EIO  # it was killed
+
+
+def read_ahead(*parts: Part) -> Reading:
+    """Begin to read; returns at once."""
+    if all(is_local(path) for path, _, _ in parts):
+        return ReadAhead(parts).start()
+    return _Apart(parts)
+
+
+def main() -> None:
+    """Read what standard input names, and tell of it."""
+    reading, seen = ReadAhead((Path(path), start, length) for path, start, length in json.load(sys.stdin)).start(), 0
+    while not reading.wait(0.2):
+        if reading.read > seen:
+            seen = reading.read
+            sys.stdout.write(f"read {seen}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"end {(reading.error.errno or errno.EIO) if reading.error else 0}\n")
+
+
+if __name__ == "__main__":
+    main()
