@@ -234,8 +234,7 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
         part: dict[str, Any] = {}
         for part in _run(raw, stop):
             yield part
-        if part.get("duration", 0) > _LONG_SPEECH:
-            memory.trim()
+        memory.trim(at_once=part.get("duration", 0) > _LONG_SPEECH)
         return
     except JobStopped:
         log.info("The job was stopped; its work has ended")
