@@ -235,8 +235,7 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
         part: dict[str, Any] = {}
         for part in _run(raw, stop):
             yield part
-        if part.get("duration", 0) > _LONG_SPEECH:
-            memory.trim()
+        memory.trim(at_once=part.get("duration", 0) > _LONG_SPEECH)
         if opened.names is not None and "duration" in part:
             from f5_worker.runtime import touched
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.long_text import long_text
+from tests import PATIENCE
 from tests.support.job_api import TAKEN, JobApi, Kind
 
 BAD: tuple[dict[str, Any], ...] = (
@@ -20,8 +21,6 @@ BAD: tuple[dict[str, Any], ...] = (
 )
 BAD_SHARE, STOP_SHARE, ITEMS_SHARE, LONG_SHARE = 0.05, 0.05, 0.15, 0.15
 STOPPED_WITHIN = 1.5  # seconds
-PATIENCE = 120.0
-"""Seconds after which an answer counts as lost."""
 
 
 class Weather:
@@ -60,6 +59,7 @@ class Account:
 
     jobs: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     speech_seconds: float = 0.0
     answer_seconds: list[float] = field(default_factory=list)
 
@@ -128,7 +128,8 @@ class Callers:
             account.jobs["taken"] += taken
             account.jobs["stopped"] += sent.stopped and not results
             account.jobs["answered once"] += len(results) == 1
-            account.jobs["lost"] += not results and not sent.stopped
+            if not results and not sent.stopped:
+                account.lost.append(sent.job_id)
             if len(results) > 1:
                 account.jobs["twice, as it could not know" if sent.job_id in weather.unknowable else "twice"] += 1
             if results:

@@ -78,10 +78,12 @@ def _phase(
         callers = Callers(api, count, nfe_step, seed=3)
         with _sampled(worker) as rss:
             took = callers.run(seconds)
-        account = callers.account(weather)
         worker.sigterm()
         exit_code = worker.wait()
-    return _figures(account, took, rss, weather) | {"exit code": exit_code, "left behind": temporary_files(env)}
+        account = callers.account(weather)  # now, when nothing can come any more
+        said = {job_id: [line for line in worker.log.splitlines() if job_id in line] for job_id in account.lost}
+    figures = _figures(account, took, rss, weather)
+    return figures | {"lost": len(said), "log of lost": said, "exit code": exit_code, "left behind": temporary_files(env)}
 
 
 @contextmanager
@@ -111,6 +113,7 @@ def _figures(account: Account, took: float, rss: list[int], weather: Weather) ->
         "jobs per second": answered / took,
         "speech per second": account.speech_seconds / took,
         "median answer": statistics.median(account.answer_seconds) if answered else 0.0,
+        "slowest answer": max(account.answer_seconds, default=0.0),
         "posts failed": weather.failed,
         "unexpected": account.unexpected,
         "rss growth": flat(rss),

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bootstrap.report import Report
+from f5_worker import log
 from f5_worker.delivery.records import Records
 from f5_worker.errors import EnvironmentFailedError, HubUnreachableError, PackageMissingError, SettingsError, WorkerError
 from f5_worker.runtime.load_once import LoadOnce
@@ -129,6 +131,7 @@ class Resources:
                 raise self.settings_error.again()
             from f5_worker.model.load import load_model, load_stand_in
 
+            log.info(f"The {'demo model' if stand_in else f'model {Path(self.settings.model).name}'} loads")
             return (load_stand_in if stand_in else load_model)(self.settings)
         except (ImportError, PackageMissingError) as error:
             failure: WorkerError = self.package_missing(error)

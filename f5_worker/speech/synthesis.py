@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NO_SOUND = "The model made no valid sound from this input; try another reference clip or seed, or cfg_strength nearer 2."
-_FIX = "choose a GPU with at least 8 GB, and run nothing else on it."
+_FIX = "choose a GPU with at least 8 GB, run nothing else on it, or send shorter sentences: chunks end with them."
 
 
 @dataclass(frozen=True, slots=True)

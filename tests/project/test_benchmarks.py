@@ -126,7 +126,7 @@ def test_streaming(tmp_path: Path, models: Path) -> None:
 
 
 def test_load(tmp_path: Path, models: Path) -> None:
-    document = measure(load.main, tmp_path, models, "--minutes", "0.4", "--post-faults", "10", stock=tmp_path / "nobody")
+    document = measure(load.main, tmp_path, models, "--minutes", "0.3", "--post-faults", "10", stock=tmp_path / "nobody")
     assert list(document["figures"]) == list(load.PHASES)
     verdicts = {target["what"]: target["measured"] for target in document["targets"]}
     assert {what: measured for what, measured in verdicts.items() if what != "Growth of memory" and measured} == {}

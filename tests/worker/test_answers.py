@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+
+from f5_worker.job import answer as job_answer
 from f5_worker.job.schema import PATH
 from f5_worker.s3_config import S3Config
 from tests.support.fresh_worker import QUICK, FreshWorker, base64_of
@@ -37,6 +40,25 @@ def test_answers_are_as_the_schema_says(fresh_worker: FreshWorker, s3_config: S3
         ask("download", job_id=spoken["job_id"], type=kind)
     ask("delete_voice", voice_name="bob.wav")
     check("error", fresh_worker.ask({"endpoint": "delete_voice", "voice_name": "bob.wav"}))
+
+
+@pytest.mark.parametrize("items", [False, True])
+def test_what_fits_beside_the_words_is_known_before_it_is_sent(
+    fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch, items: bool
+) -> None:
+    fresh_worker.restart(RUNPOD_ENDPOINT_ID="endpoint")
+    text = " ".join(f"Word number {number} and more." for number in range(4))
+    asked = {**QUICK, "text": text, "speed": 2, "return_word_timings": True, "timing_format": "all"}
+    sent: dict[str, Any] = {"items": [asked] * 2} if items else asked
+    free = fresh_worker.ask(sent)
+    size = len(json.dumps(free, ensure_ascii=False).encode())
+    for less in (300, 6_000)[: 1 if items else 2]:
+        monkeypatch.setattr(job_answer, "MAX_ANSWER_BYTES", size - less)
+        answer = fresh_worker.ask(sent, id=f"job-{less}")  # no job that was made before
+        assert "error" not in answer, answer["error"]
+        assert len(json.dumps(answer, ensure_ascii=False).encode()) <= size - less
+        for each in answer["items"] if items else [answer]:
+            assert (each["status"], "audio_base64" in each, len(each["words"])) == ("completed", True, 20)
 
 
 def test_ten_thousand_voices_are_answered_in_pages(fresh_worker: FreshWorker) -> None:

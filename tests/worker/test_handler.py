@@ -587,13 +587,13 @@ def test_the_smoke_model_is_the_real_architecture(fresh_worker: FreshWorker) -> 
 
 def test_a_background_load_that_fails_is_as_a_lazy_one(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh_worker.restart(F5TTS_MODEL="F5TTS_v9_Huge", MODEL_LOADING="background")
-    loads, started = Loads(monkeypatch), list[object]()
+    loads, started = Loads(monkeypatch), list[dict[str, Any]]()
     monkeypatch.setattr("runpod.serverless.start", started.append)
     handler.main()
     for thread in threading.enumerate():
         if thread.name == "model-loading":
             thread.join(PATIENCE)
-    assert started == [{"handler": handler.handler}]
+    assert [config["handler"] for config in started] == [handler.handler]
     answer = fresh_worker.ask(QUICK)
     assert answer["error"].startswith("Model not available: F5TTS_MODEL='F5TTS_v9_Huge'")
     assert answer["error"] == handler.model_load_error

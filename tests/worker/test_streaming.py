@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -110,6 +111,31 @@ def test_the_first_chunk_is_short_and_the_rest_obeys_the_seed(streaming: FreshWo
     assert " ".join(chunk["text"] for chunk in whole["chunks"]) == LONG_TEXT
     assert [part.get("audio_base64") for part in streamed(LONG)[:-1]] == [part["audio_base64"] for part in parts]
     assert streaming.heard().count("Chunk 1 of ") == 2
+
+
+@pytest.mark.usefixtures("streaming")
+def test_waiting_for_posts_is_no_stage() -> None:
+    count = len(streamed(LONG)[-1]["chunks"])
+    steps, transformer = list[int](), handler.resources.model.get().cfm.transformer
+    hook = transformer.register_forward_hook(lambda *_: steps.append(1))
+
+    async def slowly() -> tuple[dict[str, Any], float]:
+        started, made = time.perf_counter(), 0.0
+        async with aclosing(handler.stream_handler({"id": "job-1", "input": LONG})) as parts:
+            await anext(parts)
+            while len(steps) < count or handler.resources.scheduler._taking:
+                await asyncio.sleep(0.01)
+            made = time.perf_counter() - started
+            await asyncio.sleep(1)  # as if the post took so long
+            rest = [part async for part in parts]
+            return rest[-1], made
+
+    try:
+        whole, made = asyncio.run(slowly())
+    finally:
+        hook.remove()
+    assert whole["timings"]["synthesis"] <= made
+    assert whole["timings"]["encode"] > 0
 
 
 def test_through_the_job_loop(environment: dict[str, str], tmp_path: Path) -> None:
