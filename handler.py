@@ -200,9 +200,7 @@ async def handler(job: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-async def stream_handler(
-    job: Mapping[str, Any], settings: "Settings | None" = None
-) -> AsyncGenerator[dict[str, Any], None]:
+async def stream_handler(job: Mapping[str, Any], settings: "Settings | None" = None) -> AsyncGenerator[dict[str, Any], None]:
     """The SDK's handler with ``STREAMING``: each part as soon as it is made. Closing it stops the job.
 
     ``settings`` are those of this job alone, where they are others than the worker's.

@@ -60,7 +60,7 @@ class StreamEncoder:
             self._open(self._form.codec)
 
     def add(self, data: bytes) -> bytes:
-        """The file's next bytes, with ``data`` in it: 16-bit little-endian samples, or what a format without a codec is made of.
+        """The file's next bytes. ``data`` is 16-bit little-endian samples, or whatever a format without a codec is made of.
 
         Raises:
             DeliveryError: the encoder failed.
@@ -116,8 +116,8 @@ class StreamEncoder:
 
     def _failed(self, error: Exception) -> DeliveryError:
         return DeliveryError(
-            f"The speech could not be encoded as {self._form.muxer} at {self._rate:,} Hz ({type(error).__name__}); choose another "
-            "format.",
+            f"The speech could not be encoded as {self._form.muxer} at {self._rate:,} Hz ({type(error).__name__}); choose "
+            "another format.",
             field="output_format",
         )
 

@@ -67,7 +67,7 @@ def read_command_line(arguments: Sequence[str], environment: Mapping[str, str]) 
         return _speak(arguments[1:], environment)
     if arguments and arguments[0] == "serve":
         return _serve(arguments[1:])
-    parser = _Parser("./start.sh", _HELP, usage="./start.sh [speak TEXT | serve | --test_input [JSON] | --rp_serve_api] [--help]")
+    parser = _Parser("./start.sh", _HELP, usage="./start.sh [speak TEXT | serve | --test_input [JSON]] [--help]")
     parser.add_argument("--test_input", nargs="?", const="", metavar="JSON", help=f"one job; without JSON the one in {_FILE}")
     parser.add_argument("--rp_serve_api", action="store_true", help="serve a local API; with --rp_api_host and --rp_api_port")
     parser.add_argument("--rp_log_level", metavar="LEVEL", help="ERROR, WARN, INFO or DEBUG")
@@ -150,8 +150,8 @@ def _speak(arguments: Sequence[str], environment: Mapping[str, str]) -> Speak:
 def _serve(arguments: Sequence[str]) -> Serve:
     parser = _Parser(
         "./start.sh serve",
-        "Serve HTTP: a page at /, OpenAI's POST /v1/audio/speech, POST /tts with the fields of a job, and /docs. It is the start "
-        "command of a load-balancing endpoint, too.",
+        "Serve HTTP: a page at /, OpenAI's POST /v1/audio/speech, POST /tts with the fields of a job, and /docs. "
+        "Load-balancing endpoints start with it, too.",
     )
     parser.add_argument("--host", help="the address to listen on; default: 127.0.0.1, on RunPod 0.0.0.0")
     parser.add_argument("--port", type=_port, help="default: PORT, else 8000, on RunPod 80")

@@ -111,7 +111,12 @@ def hand_over(
     """
     if job.settings.parts_only:
         about = _about_speech(request, spoken, job)
-        return {**about, "status": "completed", "job_id": result_id, "warnings": [*warnings_of(spoken.references), *job.warnings]}
+        return {
+            **about,
+            "status": "completed",
+            "job_id": result_id,
+            "warnings": [*warnings_of(spoken.references), *job.warnings],
+        }
     path = write(written or spoken.speech, spoken.output_format, spoken.result_rate, folders, job)
     with job.stages("upload"):
         delivered = deliver(

@@ -1,6 +1,7 @@
 """A file that is made piece by piece: the same bytes as at once, the same samples where nothing is lost, early first bytes."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,11 +27,13 @@ def made(name: str, pieces: list[bytes], rate: int = RATE) -> bytes:
 @given(cuts=st.lists(st.integers(0, len(SPEECH)), max_size=5))
 def test_pieces_make_the_same_file_as_the_whole(name: str, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(SPEECH)]
-    pieces = [SPEECH[start:end].tobytes() for start, end in zip(places, places[1:], strict=False)]
+    pieces = [SPEECH[start:end].tobytes() for start, end in pairwise(places)]
     assert made(name, pieces) == made(name, [SPEECH.tobytes()])
 
 
-@pytest.mark.parametrize(("name", "rate"), [("wav", 24_000), ("wav", 11_025), ("flac", 24_000), ("flac", 44_100), ("flac", 9_001)])
+@pytest.mark.parametrize(
+    ("name", "rate"), [("wav", 24_000), ("wav", 11_025), ("flac", 24_000), ("flac", 44_100), ("flac", 9_001)]
+)
 def test_what_loses_nothing_has_the_very_samples(name: str, rate: int) -> None:
     data = made(name, [SPEECH.tobytes()], rate)
     if name == "flac":
