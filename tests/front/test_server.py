@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import requests
 
 from f5_worker.audio.codec import decode_audio
 from f5_worker.formats import FORMATS
-from tests import PATIENCE, wait_until
+from tests import PATIENCE, REPOSITORY, wait_until
 from tests.support.fresh_worker import LONG_TEXT, QUICK, base64_of, said_in, sound
 from tests.support.http_front import SMOKE, HttpFront
 from tests.support.judge import Judge, compare
@@ -232,7 +233,8 @@ def test_no_other_site_may_read_it(front: HttpFront) -> None:
 
 def test_a_key_is_asked_for_but_by_ping_and_the_page(environment: dict[str, str], tmp_path: Path) -> None:
     environment |= {**SMOKE, "API_KEY": "s3cret", "CORS_ORIGINS": "https://example.com"}
-    with HttpFront(env=environment, cwd=tmp_path) as server:
+    environment |= {"F5_PYTHON": sys.executable}
+    with HttpFront(env=environment, cwd=tmp_path, command=[str(REPOSITORY / "start.sh")]) as server:
         server.ready()
         for path in ("/ping", "/", "/page.js", "/page.css"):
             assert server.get(path).status_code == 200

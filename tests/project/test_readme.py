@@ -136,6 +136,7 @@ RUN_BY = {
     'F5TTS_MODEL=demo ./start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "bootstrap/"
     "test_start_broken.py::test_the_true_environment_speaks",
     './start.sh speak "Hello from F5-TTS."': "cli/test_run.py::test_speak_writes_the_file_that_its_last_line_names",
+    "./start.sh serve": "front/test_server.py::test_a_key_is_asked_for_but_by_ping_and_the_page",
     "./start.sh --rp_serve_api": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
     "tests/run.sh": ".ci/run",
     "tests/run.sh -k benchmarks": ".ci/run",
