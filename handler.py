@@ -14,10 +14,16 @@ if __name__ == "__main__":  # run, not imported: first find the Python that can
     from bootstrap.enter import enter, leave_an_old_python
 
     leave_an_old_python()
-    from f5_worker.cli.arguments import read_command_line
+    from f5_worker.cli.arguments import Serve, read_command_line
 
     command_line = read_command_line(sys.argv[1:], os.environ)  # help, and what is wrong, before anything is built
-    enter()
+    if isinstance(command_line, Serve):
+        from f5_worker.front.meanwhile import answering
+
+        with answering(command_line.host, command_line.port, os.environ):
+            enter()
+    else:
+        enter()
     if command_line is not None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback out of the imports; cli/run.py takes over
 
@@ -271,9 +277,10 @@ def main(command: "CommandLine" = None) -> None:
         from f5_worker.cli.run import run
 
         if isinstance(command, Serve):
-            from f5_worker.front.server import run as run_server
+            from f5_worker.front.meanwhile import serve as serve_http
 
-            sys.exit(run_server(command.host, command.port, handler, stream_handler, resources))
+            front = resources.settings.front.at(command.host, command.port)
+            sys.exit(serve_http(front, handler, stream_handler, resources))
         sys.exit(run(command, _last_part, resources))
     for problem in sdk.problems:
         log.warn(problem)

@@ -17,20 +17,20 @@ from f5_worker.front.app import Front, Handler, StreamHandler
 from f5_worker.front.connection import Connections
 from f5_worker.front.readiness import Readiness
 from f5_worker.resources import Resources
-from f5_worker.settings import Settings
+from f5_worker.settings import FrontSettings
 
 _BACKLOG = 2_048
 
 
-def run(host: str | None, port: int | None, handler: Handler, stream_handler: StreamHandler, resources: Resources) -> int:
+def run(front: FrontSettings, handler: Handler, stream_handler: StreamHandler, resources: Resources) -> int:
     """Serve until SIGTERM or SIGINT, and then until every request that has come is answered. Returns the exit code.
 
     It is 1 where no port can be had, and where a failure came that no later job in this process can survive.
     """
     for problem in (*sdk.problems, *([resources.settings_error.message] if resources.settings_error else [])):
         log.warn(problem)
-    settings = resources.settings = replace(resources.settings, served=True, streaming=False)
-    host, port, ping_port = _address(host, port, settings)
+    resources.settings = replace(resources.settings, served=True, streaming=False, front=front)
+    host, port, ping_port = front.host, front.port, front.port_health or front.port
     try:
         sockets = [_listening(host, number) for number in dict.fromkeys((port, ping_port))]
     except OSError as error:
@@ -43,8 +43,7 @@ def run(host: str | None, port: int | None, handler: Handler, stream_handler: St
         broken.set()
         server.should_exit = True
 
-    front = Front(handler, stream_handler, resources, readiness, end)
-    app = Connections(front.app, ping_port if ping_port != port else None)
+    app = Connections(Front(handler, stream_handler, resources, readiness, end).app, ping_port if ping_port != port else None)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False)
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # Connections logs what there is to say
     server = uvicorn.Server(config)
@@ -61,13 +60,6 @@ def run(host: str | None, port: int | None, handler: Handler, stream_handler: St
     log.info("Every request is answered; the server ends")
     sys.stdout.flush()
     os._exit(code)  # a thread that hangs in a load or a connection would hold the exit up
-
-
-def _address(host: str | None, port: int | None, settings: Settings) -> tuple[str, int, int]:
-    """The host, and the ports for everything and for ``/ping``."""
-    on_platform = settings.on_runpod or settings.on_pod
-    port = port or settings.front.port or (80 if settings.on_runpod else 8_000)
-    return host or ("0.0.0.0" if on_platform else "127.0.0.1"), port, settings.front.port_health or port
 
 
 def _listening(host: str, port: int) -> socket.socket:
