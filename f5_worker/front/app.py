@@ -76,7 +76,9 @@ class Front:
         app.add_exception_handler(HTTPException, self._no_route)
         app.add_exception_handler(Exception, self._unexpected)
         if origins := self._resources.settings.front.cors_origins:
-            app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+            app.add_middleware(
+                CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
+            )
         app.add_api_route(PING, self.ping, summary="200 ready, 204 while the model loads, 503 failed")
         app.add_api_route(PING, self.ping, methods=["HEAD"], include_in_schema=False)
         for path, name in {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}.items():

@@ -31,7 +31,8 @@ class KeyCheck:
             KeyRefusedError: it has no key, or a wrong one, or a browser sends it for another site's page.
         """
         origin, allowed = request.headers.get("origin"), self._settings.cors_origins
-        if request.headers.get("sec-fetch-site") == "cross-site" and not {origin, "*"} & {*allowed}:
+        from_another_site = request.method != "GET" and request.headers.get("sec-fetch-site") == "cross-site"
+        if from_another_site and not {origin, "*"} & {*allowed}:
             raise KeyRefusedError("The request comes from another site's page; CORS_ORIGINS may name that site.")
         key = self._settings.api_key
         if key is None:

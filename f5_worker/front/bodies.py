@@ -7,6 +7,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message
 
 from f5_worker.errors import InputError, RequestTooLargeError, WrongContentTypeError
 from f5_worker.job.problems import Problem, input_error
@@ -32,7 +33,7 @@ async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
         InputError: it is no JSON object.
     """
     _check_type(request, "application/json")
-    data = await _read(request, most_bytes(settings))
+    data = await _limited(request, most_bytes(settings)).body()
     value = await in_thread(_parsed, data)
     if not isinstance(value, dict):
         allowed = 'an object, like {"text": "Hello."}'
@@ -46,10 +47,10 @@ async def read_form_or_json(
     """A form's fields, its one file encoded as ``file_field``; or as ``read_json``."""
     if not request.headers.get("content-type", "").lower().startswith(_FORM):
         return await read_json(request, settings)
-    _check_length(request, limit := most_bytes(settings))
+    limit = most_bytes(settings)
     fields: dict[str, Any] = {}
     try:
-        async with request.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=limit) as form:
+        async with _limited(request, limit).form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=limit) as form:
             for name, value in form.multi_items():
                 if not isinstance(value, UploadFile):
                     fields[name] = value
@@ -69,20 +70,22 @@ def _check_type(request: Request, allowed: str) -> None:
         raise WrongContentTypeError(f"The body is {sent[:60] or 'of no type'}; send Content-Type: {allowed}.")
 
 
-def _check_length(request: Request, limit: int) -> None:
-    length = request.headers.get("content-length", "0")
-    if length.isascii() and length.isdigit() and int(length) > limit:
+def _limited(request: Request, limit: int) -> Request:
+    """The same request, whose body raises ``RequestTooLargeError`` where it is larger, announced or not."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
+    read = 0
 
-
-async def _read(request: Request, limit: int) -> bytes:
-    _check_length(request, limit)
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
+    async def receive() -> Message:
+        nonlocal read
+        message = await request.receive()
+        read += len(message.get("body", b""))
+        if read > limit:
             raise _too_large(limit)
-    return bytes(data)
+        return message
+
+    return Request(request.scope, receive)
 
 
 def _too_large(limit: int) -> RequestTooLargeError:

@@ -20,6 +20,7 @@ from f5_worker.resources import Resources
 from f5_worker.settings import FrontSettings
 
 _BACKLOG = 2_048
+_KEEP_ALIVE = 75  # seconds: longer than a load balancer keeps a connection, which else loses the request it sends as it ends
 
 
 def run(front: FrontSettings, handler: Handler, stream_handler: StreamHandler, resources: Resources) -> int:
@@ -44,7 +45,9 @@ def run(front: FrontSettings, handler: Handler, stream_handler: StreamHandler, r
         server.should_exit = True
 
     app = Connections(Front(handler, stream_handler, resources, readiness, end).app, ping_port if ping_port != port else None)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, timeout_keep_alive=_KEEP_ALIVE
+    )
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # Connections logs what there is to say
     server = uvicorn.Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
