@@ -44,6 +44,7 @@ StreamHandler = Callable[[Mapping[str, Any], Settings], AsyncGenerator[dict[str,
 
 PLACES = 4
 """Jobs that run at once."""
+_NOT_IN_BYTES = "return_word_timings"
 _PAGE = Path(__file__).resolve().parent / "page"
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: http: https:; img-src 'self' data:",
@@ -109,7 +110,7 @@ class Front:
         sent = await read_json(request, self._resources.settings)
         how = str(sent.get("stream_format") or "audio").lower()
         name = streamed_format(sent.get("response_format") or "mp3")
-        fields = {key: value for key, value in sent.items() if key != "stream_format"}
+        fields = {key: value for key, value in sent.items() if key not in ("stream_format", _NOT_IN_BYTES)}
         if name is None:  # another, which the job may know under our name for it, or refuses
             form = {"stream_format": "pcm"}
         else:
@@ -146,6 +147,7 @@ class Front:
             return await self._answer(request, fields, s3)
         if sent.get("items") is not None:
             raise InputError("items are answered in JSON; leave audio out of Accept, or send one text.", field="items")
+        fields.pop(_NOT_IN_BYTES, None)
         wanted = sent.get("output_format")
         name = accepted_format(accept) or "wav" if wanted is None else streamed_format(wanted)
         if name is not None:
