@@ -46,6 +46,7 @@ PLACES = 4
 """Jobs that run at once."""
 _NOT_IN_BYTES = "return_word_timings"
 _PAGE = Path(__file__).resolve().parent / "page"
+_PAGE_PARTS = ("page.js", "page.css", "docs.js")
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: http: https:; img-src 'self' data:",
     "Cache-Control": "no-cache",
@@ -72,7 +73,7 @@ class Front:
         self.app = self._made()
 
     def _made(self) -> FastAPI:
-        app = FastAPI(title="F5-TTS", description=_ABOUT, version="1")
+        app = FastAPI(title="F5-TTS", description=_ABOUT, version="1", docs_url=None, redoc_url=None)  # theirs come from a CDN
         app.add_exception_handler(WorkerError, self._failed)
         app.add_exception_handler(HTTPException, self._no_route)
         app.add_exception_handler(Exception, self._unexpected)
@@ -82,7 +83,7 @@ class Front:
             )
         app.add_api_route(PING, self.ping, summary="200 ready, 204 while the model loads, 503 failed")
         app.add_api_route(PING, self.ping, methods=["HEAD"], include_in_schema=False)
-        for path, name in {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}.items():
+        for path, name in {"/": "index.html", "/docs": "docs.html", **{f"/{name}": name for name in _PAGE_PARTS}}.items():
             app.add_api_route(path, _file(name), include_in_schema=False)
         jobs = APIRouter(dependencies=[Depends(KeyCheck(self._resources.settings.front))])
         add = jobs.add_api_route

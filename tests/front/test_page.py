@@ -132,6 +132,23 @@ def test_it_fits_a_phone_in_both_lights(browser: Browser) -> None:
     assert len(grounds) == 2
 
 
+def test_the_api_is_described_without_anything_from_elsewhere(browser: Browser, server: HttpFront) -> None:
+    browser.open(f"{server.url}/docs")
+    wait_until(lambda: "POST /v1/audio/speech" in browser.text("#routes"))
+    shown = browser.text("#routes")
+    for expected in (
+        "POST /tts",
+        "cross_fade_duration",
+        "number, 0.25 to 4",
+        "POST /voices",
+        "multipart/form-data",
+        "GET /ping",
+    ):
+        assert expected in shown
+    browser.resize(360, 800)
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_nothing_of_it_comes_from_elsewhere() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in PAGE.iterdir())
     assert re.findall(r"(?:src|href)=\"[a-z]+:(?!,)|url\(|@import|import\(|from \"", text) == []

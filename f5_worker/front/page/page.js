@@ -8,6 +8,8 @@ let speech = null; // what is being made, or heard as it is made
 
 // --- The server ---
 
+class KeyWanted extends Error {}
+
 async function ask(path, options = {}) {
   const key = sessionStorage.getItem("key");
   const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
@@ -21,6 +23,7 @@ async function ask(path, options = {}) {
   if (response.status === 401) {
     byId("key-form").hidden = false;
     byId("key").focus();
+    if (!key) throw new KeyWanted("This server wants an API key: give it above.");
   }
   if (!response.ok) throw new Error(await failure(response));
   return response;
@@ -80,7 +83,7 @@ async function listVoices(chosen) {
     byId("store").hidden = false;
   } catch (error) {
     byId("store").hidden = true; // no place for voices, which is no fault: recordings work without
-    if (!byId("key-form").hidden) show(error);
+    if (!byId("key-form").hidden && !(error instanceof KeyWanted)) show(error);
   }
 }
 
@@ -229,6 +232,7 @@ function showWords(text, words) {
     const span = document.createElement("span");
     span.className = estimated ? "word doubtful" : "word";
     span.textContent = word;
+    if (estimated) span.title = "Not heard for sure: its time is an estimate.";
     span.addEventListener("click", () => { byId("player").currentTime = start; byId("player").play(); });
     return span;
   });
@@ -289,6 +293,7 @@ async function speak() {
   clear();
   end();
   const mine = (speech = new Speech());
+  byId("result").hidden = true;
   byId("spoken").replaceChildren();
   byId("downloads").replaceChildren();
   byId("warnings").replaceChildren();
