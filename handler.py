@@ -5,12 +5,15 @@ speech loads the model. What goes wrong with a job becomes its answer, in one pl
 """
 
 import os
-import signal
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":  # run, not imported: first find the Python that can
-    sys.path.insert(0, str(Path(__file__).resolve().parent))  # which -I and PYTHONSAFEPATH leave out
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - which -I and PYTHONSAFEPATH leave out
+    from bootstrap.variables import settle
+
+    settle()
+    import signal
+
     from bootstrap.enter import enter, leave_an_old_python
 
     leave_an_old_python()
@@ -21,9 +24,9 @@ if __name__ == "__main__":  # run, not imported: first find the Python that can
         from f5_worker.front.meanwhile import answering
 
         with answering(command_line.host, command_line.port, os.environ):
-            enter()
+            enter("f5_worker.sdk")
     else:
-        enter()
+        enter("f5_worker.sdk")
     if command_line is not None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback out of the imports; cli/run.py takes over
 
@@ -34,6 +37,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from f5_worker import log, sdk, streams

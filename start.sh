@@ -39,5 +39,35 @@ if ! python=$(find_python); then
   exit 127
 fi
 
+# Python reads variables before it runs any code of ours. Two kinds end the start, and are dropped: those that say where the
+# files of another Python lie, and values with which none starts (PYTHONHASHSEED=abc, a PYTHONPATH with a broken module).
+drop() {
+  say WARN "$1 is not used: $2."
+  unset "$1"
+}
+
+starts_with() {
+  (
+    for name in "${!PYTHON@}"; do
+      [[ " $* " == *" $name "* ]] || unset "$name"
+    done
+    exec "$python" -c 'import sys; sys.exit("a".encode(sys.stdout.encoding) != b"a")'
+  ) >/dev/null 2>&1 </dev/null
+}
+
+read_by_python=()
+for name in "${!PYTHON@}"; do
+  case $name in
+    PYTHONHOME | PYTHONPLATLIBDIR | PYTHONEXECUTABLE | PYTHONINSPECT) drop "$name" 'it leads Python away from the worker' ;;
+    PYTHONUNBUFFERED | PYTHONDONTWRITEBYTECODE) ;; # any value will do, and many images set them
+    *) read_by_python+=("$name") ;;
+  esac
+done
+if [[ ${read_by_python[*]} ]] && ! starts_with "${read_by_python[@]}"; then
+  for name in "${read_by_python[@]}"; do
+    starts_with "$name" || drop "$name" 'Python does not start with its value, or cannot be read'
+  done
+fi
+
 unset F5_BOOTSTRAP_REPORT # of the worker in whose shell this may have been typed
 exec "$python" "$project/handler.py" "$@"

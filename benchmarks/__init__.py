@@ -11,8 +11,9 @@
     python -m benchmarks.plot_cold_start   the cold start as stacked bars, drawn from the results
 
 Each prints a table and writes its figures as JSON into ``benchmarks/results/``; ``--help`` shows its options. They need Linux
-and the packages of requirements.txt and requirements-dev.txt. Stock F5-TTS has an environment of its own, since it cannot share
-one with the RunPod SDK; without that environment its rows are left out:
+and the packages of requirements.txt and requirements-dev.txt. Beside them, ``python -m benchmarks.clips`` speaks the clips of
+the README's table. Stock F5-TTS has an environment of its own, since it cannot share one with the RunPod SDK; without that
+environment its rows are left out:
 
     uv venv --python 3.11 build/stock-venv
     uv pip install --python build/stock-venv --compile-bytecode -r benchmarks/requirements-stock.txt

@@ -11,6 +11,7 @@ The fields (all always there):
                      failed    there is none: the worker runs on the image's own Python and cannot speak
     place            image, volume, local or none: where the environment lies
     interpreter      the Python that runs the worker (a path: not for answers, see ``public``)
+    origin           the Python that the bootstrap ran on, for when the other fails (a path too)
     folder           the folder of the environment in use, or null (a path too)
     fingerprint      names requirements, Python and platform
     cause            null, or one of ``Cause``
@@ -68,6 +69,7 @@ class Report:
     refresh_after: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     size: int | None = None
+    origin: str = sys.executable
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -88,7 +90,7 @@ class Report:
 
     def public(self) -> dict[str, Any]:
         """The report without the paths of this machine, for ``health`` and for errors."""
-        shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "folder")}
+        shown = {name: value for name, value in self.as_dict().items() if name not in ("interpreter", "origin", "folder")}
         return {**shown, "mend": self.fix}  # the name that ``fix`` had
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,15 +121,20 @@ class Failure(Exception):  # noqa: N818 - it is an outcome, caught in one place
         self.reason = reason
         self.fix = fix
 
-    def logged(self) -> "Failure":
-        """This failure, once it stands in the log, with the traceback of what is being handled."""
-        if sys.exc_info()[0] is not None:
-            log(traceback.format_exc(), "ERROR")
+    def logged(self, cause: BaseException | None = None) -> "Failure":
+        """This failure, once it stands in the log, with the traceback of its cause, or of what is being handled."""
+        if (cause := cause or sys.exception()) is not None:
+            log("".join(traceback.format_exception(cause)), "ERROR")
         log(f"{self.reason} {self.fix}", "ERROR")
         return self
 
 
 CRASH = Failure("crash", "The bootstrap itself has failed; its log says where.", "Please report it with the worker's log.")
+BROKEN = Failure(
+    "import",
+    "The environment was whole when it was built, and its packages cannot be imported any more.",
+    "Start a new worker; it will build the environment again.",
+)
 NOT_RUNNING = Failure(
     "interpreter",
     "The interpreter of the environment cannot be run.",

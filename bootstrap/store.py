@@ -23,6 +23,7 @@ from typing import Any
 
 from bootstrap.places import Location, base_python
 from bootstrap.report import Failure, Place
+from bootstrap.trust import is_broken
 
 LAYOUT = 1
 """Raise it when an environment made by older code must not be used any more."""
@@ -100,7 +101,7 @@ class Store:
             # A link to the very Python that runs this line cannot be a broken one, and no subprocess has to prove it.
             if os.path.realpath(interpreter) != os.path.realpath(base_python()):
                 return None
-            if not (home / marker["build"] / "pyvenv.cfg").is_file():
+            if not (home / marker["build"] / "pyvenv.cfg").is_file() or is_broken(home / marker["build"]):
                 return None
             return Environment(
                 self.location.kind, home, interpreter, int(marker["serial"]), marker["size"], dict(marker["versions"])

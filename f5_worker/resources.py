@@ -99,7 +99,10 @@ class Resources:
 
                 device = pick_device(load_engine().torch, self.settings)
                 self._transcriber = Transcriber(
-                    self.settings.asr_model, device, retry_seconds=self.settings.model_retry_seconds
+                    self.settings.asr_model,
+                    device,
+                    retry_seconds=self.settings.model_retry_seconds,
+                    network_volume=self.settings.network_volume,
                 )
             return self._transcriber
 

@@ -16,7 +16,8 @@ from f5_worker import streams
 _DEFAULTS = {"RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true", "RUNPOD_SKIP_GPU_CHECK": "true"}
 _LEVEL_NAMES = ("RUNPOD_LOG_LEVEL", "RUNPOD_DEBUG_LEVEL")
 _LEVELS = {"NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"}
-# Read as numbers, most of them while the SDK is imported, where a wrong one would end the worker; with the least that works.
+# Read as numbers, most of them while the SDK and its packages are imported, where a wrong one would end the worker; with the
+# least that works.
 _NUMBERS: Mapping[str, tuple[type[int] | type[float], float]] = {
     "RUNPOD_PING_INTERVAL": (int, 1000),  # milliseconds; under a second the SDK pings without a pause
     "RUNPOD_REALTIME_PORT": (int, 0),
@@ -27,6 +28,10 @@ _NUMBERS: Mapping[str, tuple[type[int] | type[float], float]] = {
     "RUNPOD_GPU_BENCHMARK_TIMEOUT": (int, 1),
     "RUNPOD_GPU_TEST_TIMEOUT": (int, 1),
     "RUNPOD_GPU_MAX_ERROR_MESSAGES": (int, 0),
+    "HF_HUB_ETAG_TIMEOUT": (int, 1),
+    "HF_HUB_DOWNLOAD_TIMEOUT": (int, 1),
+    **{f"TQDM_{name}": (int, 0) for name in ("INITIAL", "POSITION", "NROWS", "NCOLS", "UNIT_DIVISOR")},
+    **{f"TQDM_{name}": (float, 0) for name in ("TOTAL", "MINITERS", "MININTERVAL", "MAXINTERVAL", "DELAY", "SMOOTHING")},
 }
 _CHOICES: Mapping[str, Collection[str]] = {
     **dict.fromkeys(_LEVEL_NAMES, _LEVELS),

@@ -14,6 +14,7 @@ work=$(mktemp -d)
 containers=()
 finish() {
   for container in "${containers[@]}"; do buildah rm "$container" >/dev/null; done
+  [[ -z ${hub:-} ]] || kill "$hub"
   rm -rf "$work"
 }
 trap finish EXIT
@@ -50,26 +51,45 @@ fi
 
 job='{"input": {"text": "Hello from F5-TTS."}}'
 
-start() { # IMAGE OPTION... -- JOB
-  local image=$1 container
+# The model hub's part: the build downloads the vocoder from it.
+python3.11 - <<'PYTHON' >"$work/hub" &
+import threading
+from pathlib import Path
+from tests.support.hub_server import hub_server
+
+parts = {f"charactr/vocos-mel-24khz/{path.name}": path.read_bytes() for path in Path("f5_worker/model/demo/vocos").iterdir()}
+with hub_server(parts) as server:
+    print(server.url, flush=True)
+    threading.Event().wait()
+PYTHON
+hub=$!
+until [[ -s $work/hub ]]; do sleep 0.1; done
+build=(buildah bud -q --pull-never --layers --build-arg "PYTHON_IMAGE=$base" --build-arg "HF_ENDPOINT=$(<"$work/hub")")
+
+start() { # IMAGE OPTION... -- [ARGUMENT...]
+  local image=$1 container options=()
   shift
+  while [[ $1 != -- ]]; do options+=("$1") && shift; done
   container=$(buildah from --pull-never "$image")
   containers+=("$container")
-  buildah run --isolation chroot --env F5TTS_MODEL=demo "${@:1:$#-2}" "$container" -- /app/start.sh --test_input "${!#}" | tee "$work/log"
+  buildah run --isolation chroot "${options[@]}" "$container" -- /app/start.sh "${@:2}" | tee "$work/log"
   grep --quiet '^  "status": "\(completed\|healthy\|degraded\)"' "$work/log"
 }
 
-buildah bud -q --pull-never --layers --build-arg PYTHON_IMAGE="$base" -f Dockerfile.runpod -t localhost/f5-test .
-buildah bud -q --pull-never --layers --build-arg PYTHON_IMAGE="$base" -f .runpod/Dockerfile -t localhost/f5-test-baked .
+"${build[@]}" -f Dockerfile.runpod -t localhost/f5-test .
+"${build[@]}" -f .runpod/Dockerfile -t localhost/f5-test-baked .
 
 echo "--- the first worker on a volume, and the second"
 mkdir "$work/volume"
-start localhost/f5-test --volume "$work/volume:/runpod-volume" --env RUNPOD_POD_ID=one -- "$job"
-start localhost/f5-test --volume "$work/volume:/runpod-volume" --env RUNPOD_POD_ID=two -- "$job"
+demo=(--env F5TTS_MODEL=demo)
+start localhost/f5-test "${demo[@]}" --volume "$work/volume:/runpod-volume" --env RUNPOD_POD_ID=one -- --test_input "$job"
+start localhost/f5-test "${demo[@]}" --volume "$work/volume:/runpod-volume" --env RUNPOD_POD_ID=two -- --test_input "$job"
 echo "--- no environment to be had"
-start localhost/f5-test --env UV_OFFLINE=1 -- '{"input": {"endpoint": "health"}}'
+start localhost/f5-test --env UV_OFFLINE=1 -- --test_input '{"input": {"endpoint": "health"}}'
 grep --quiet '"status": "failed"' "$work/log"
 echo "--- the environment in the image, as root and as another user"
-start localhost/f5-test-baked -- "$job"
-start localhost/f5-test-baked --user 12345:12345 -- "$job"
+start localhost/f5-test-baked "${demo[@]}" -- --test_input "$job"
+start localhost/f5-test-baked "${demo[@]}" --user 12345:12345 -- --test_input "$job"
+echo "--- alone, where there is no hub"
+start localhost/f5-test-baked --env HF_HUB_OFFLINE=1 --
 echo "all images build and speak"

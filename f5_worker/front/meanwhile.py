@@ -67,16 +67,17 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def answering(host: str | None, port: int | None, environment: Mapping[str, str]) -> Iterator[None]:
     """Answer within the block, which finds the Python to go on with; where it ends the process instead, go on answering why."""
-    if VARIABLE in environment:  # found by the process that became this one
-        yield
-        return
-    servers = _started(front_settings(environment).at(host, port))
+    settings = front_settings(environment).at(host, port)
+    servers = [] if VARIABLE in environment else _started(settings)  # else it has been found, and is here at once
     try:
         yield
     except SystemExit as end:
-        if end.code and servers:
+        if end.code:
             report = Report.from_environment(os.environ)
-            _tell(servers, f"The worker cannot start. {report.reason or ''} {report.fix or ''}" if report else str(end.code))
+            _tell(
+                servers or _started(settings),
+                f"The worker cannot start. {report.reason or ''} {report.fix or ''}" if report else str(end.code),
+            )
         raise
     finally:
         for server in servers:

@@ -15,6 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from bootstrap import trust
 from f5_worker.errors import EngineBrokenError, brief
 from f5_worker.runtime.packages import missing_package, real_imports
 
@@ -113,7 +114,8 @@ def load_engine() -> Engine:
             raise _broken.again()
         if _engine is None:
             try:
-                _engine = _import_engine()
+                with trust.trial():
+                    _engine = _import_engine()
             except Exception as error:
                 if isinstance(error, ImportError) and not _torch_is_half_there():
                     raise missing_package(error) from error
@@ -122,6 +124,7 @@ def load_engine() -> Engine:
                     f"{brief(error)}), and one process cannot import them twice: the worker is replaced. If the next one "
                     "fails too, its packages or their disk are damaged: delete the volume's environment, or make a new image."
                 )
+                trust.blame(error)
                 raise _broken.again() from error
         return _engine
 

@@ -1,4 +1,4 @@
-"""Files of the model hub: from RunPod's model cache, from the hub's own cache, or downloaded into that."""
+"""Files of the model hub: from the image, from RunPod's model cache, from the hub's own cache, or downloaded into that."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bootstrap.places import door
+from bootstrap.places import door, image
 from f5_worker import log, progress
 from f5_worker.errors import CheckpointNotFoundError, HubUnreachableError, PackageMissingError
 from f5_worker.runtime.load_errors import explain_load_error
@@ -45,10 +45,15 @@ def hub_file(source: str, setting: str, network_volume: Path) -> Path:
         raise CheckpointNotFoundError(f"{setting}={source!r} is not of the form {SCHEME}owner/repo/file.")
     wanted = _HubFile(f"{owner}/{name}", path)
     # RunPod mounts its model cache beside the volume's own folders; a worker that has it must not download again.
-    for cache in (*_runpods_cache(network_volume), _hub_cache()):
+    for cache in (_image_cache(), *_runpods_cache(network_volume), _hub_cache()):
         if (found := _cached(cache, wanted)) is not None:
             return found
     return _download(wanted)
+
+
+def _image_cache() -> Path:
+    """What the image's build has downloaded: the vocoder."""
+    return image(os.environ).base / "hub"
 
 
 def _runpods_cache(network_volume: Path) -> list[Path]:
@@ -80,6 +85,12 @@ def hub_listing(repo: str, network_volume: Path) -> list[str]:
             return cached
         raise explained from error
     return [sibling.rfilename for sibling in siblings]
+
+
+def whole_repository(repo: str, network_volume: Path) -> Path | None:
+    """The folder of a repository that RunPod's cache holds (the endpoint's *Model* field), which is a whole one."""
+    snapshots = [folder for cache in _runpods_cache(network_volume) for folder in _snapshots(cache, repo)]
+    return next((folder for folder in snapshots if (folder / "config.json").is_file()), None)
 
 
 def _hub_cache() -> Path:

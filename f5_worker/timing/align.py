@@ -24,6 +24,7 @@ from f5_worker.timing.words import Word, words_of
 _HEARD_LEAST = 0.5  # of a chunk's words: with fewer, what was heard is not trusted either
 _UNHEARD_SOUND = 0.4  # seconds of sound that belong to no word
 _LOST_WORDS = 3  # missed together
+_FASTEST = 16.0  # words a second: nobody speaks half as fast, and the search for words that are not there takes minutes
 
 OtherAligner = Callable[[Sequence[Word], Samples, Sequence[Pause], str], "list[tuple[Span, float] | None]"]
 """Finds words ([n] samples at 16 kHz, their pauses, the language or ``""``): span and probability, or ``None``, of each."""
@@ -103,6 +104,8 @@ class ChunkAligner:
                 raise PocketError("the text is not English, and there is no Whisper to find its words")
             return self._other(words, sound, pauses, language)
         spoken = [word.spoken for word in words]
+        if sum(word.sounds for word in words) > _FASTEST * (1 + len(sound) / SAMPLE_RATE):
+            raise PocketError("the text is too long for its sound")
         best = self._pocket.align(spoken, sound)
         if _is_doubtful(words, best, pauses, len(sound) / SAMPLE_RATE):
             wide = self._pocket.align(spoken, sound, wide=True)

@@ -21,12 +21,16 @@ _WAY_OUT = "Or send ref_text, the clip's transcript: then nothing has to be tran
 class Transcriber:
     """One Whisper checkpoint (a hub name or a folder) on one device, behind transformers' own pipeline. Thread-safe.
 
+    A hub name is first looked for in RunPod's model cache, on ``network_volume``.
     Nothing is loaded before the first ``transcribe``; ``LoadOnce`` says what happens to several at once, and after a failure.
     """
 
-    def __init__(self, model_name: str, device: str, *, retry_seconds: float = 30.0) -> None:
+    def __init__(
+        self, model_name: str, device: str, *, retry_seconds: float = 30.0, network_volume: Path | None = None
+    ) -> None:
         self._model_name = model_name
         self._device = device
+        self._network_volume = network_volume
         self._pipeline = LoadOnce(self._load, lambda: retry_seconds)
 
     def transcribe(self, samples: Samples) -> str:
@@ -65,8 +69,9 @@ class Transcriber:
     def _load(self) -> Any:
         log.info(f"Whisper loads: {_shown(self._model_name)}, downloaded first if it is not cached")
         started = time.monotonic()
+        cached = self._network_volume and hub.whole_repository(self._model_name, self._network_volume)
         try:
-            pipeline = _load_pipeline(self._model_name, self._device)
+            pipeline = _load_pipeline(str(cached or self._model_name), self._device)
         except Exception as error:
             what = f"the transcription model {_shown(self._model_name)}"
             explained = explain_load_error(error, what, without_hub=_WITHOUT_HUB).advise(_WAY_OUT)

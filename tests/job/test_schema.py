@@ -110,7 +110,7 @@ def examples() -> list[dict[str, Any]]:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"```json\n(\{\"input\".*?)```", readme, re.DOTALL)
     found += re.findall(r"'(\{\"input\".*?\})'", readme) + re.findall(r"`(\{\"input\": \{\"[a-z_]+\": \"[^`.]*\}\})`", readme)
-    return [json.loads(job) for job in found]
+    return [json.loads(job) for job in found if "%s" not in job]
 
 
 def accepted(job: dict[str, Any]) -> bool:

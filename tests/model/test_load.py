@@ -266,13 +266,14 @@ class TestHubFiles:
         (base / "refs").mkdir(exist_ok=True)
         (base / "refs" / "main").write_text("abc")
 
-    @pytest.mark.parametrize("where", ["runpod", "HF_HOME"])
+    @pytest.mark.parametrize("where", ["image/f5-tts-worker/hub", "volume/huggingface-cache/hub", "home/hub"])
     def test_cached_models_are_used_without_the_hub(
         self, smoke_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
     ) -> None:
-        hub = tmp_path / ("volume/huggingface-cache/hub" if where == "runpod" else "home/hub")
+        hub = tmp_path / where
         monkeypatch.delenv("HF_HUB_CACHE", raising=False)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("F5_IMAGE_ROOT", str(tmp_path / "image"))
         self.put(
             hub, "me/mine", {"m/model.safetensors": smoke_folder / "model.safetensors", "v.txt": smoke_folder / "vocab.txt"}
         )

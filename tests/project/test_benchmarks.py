@@ -13,6 +13,7 @@ import pytest
 
 import handler
 from benchmarks import (
+    clips,
     cold_start,
     container_ready,
     import_budget,
@@ -154,12 +155,18 @@ def test_container_ready(tmp_path: Path, models: Path) -> None:
     assert document["figures"]["ratio"] == document["figures"][WORKER] / document["figures"][container_ready.BARE]
 
 
+def test_the_readmes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler, "resources", handler.resources)
+    clips.main(tmp_path, "smoke")
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {name for _, name in clips.clips()}
+
+
 def test_listening(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler, "resources", handler.resources)  # the benchmark puts its own in place
-    document = measure(listening.main, tmp_path, models, "--sentences", "2")
+    document = measure(listening.main, tmp_path, models, "--sentences", "1")
     for steps in listening.NFE_STEPS:
-        assert document["figures"][f"nfe_step={steps}"]["words"] == 8
-    assert [len(heard) for heard in document["runs"].values()] == [2] * len(document["figures"])
+        assert document["figures"][f"nfe_step={steps}"]["words"] == 5
+    assert [len(heard) for heard in document["runs"].values()] == [1] * len(document["figures"])
 
 
 def test_a_process_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,15 +18,20 @@ import yaml
 from bootstrap.installers import UV_VERSION
 from f5_worker.job.request import parse_job
 from f5_worker.model.community import COMMUNITY
+from f5_worker.model.files import OFFICIAL_VOCODER
+from f5_worker.runtime.hub import hub_file
 from f5_worker.settings import Settings, load_settings
 from tests import REPOSITORY
+from tests.support import release
 from tests.support.hub_server import hub_server
+from tests.support.pages import block
+from tests.support.processes import run_once
 
 DOCKERFILE = (REPOSITORY / "Dockerfile.runpod").read_text()
 HUB: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "hub.json").read_text())
 HUB_TESTS: dict[str, Any] = json.loads((REPOSITORY / ".runpod" / "tests.json").read_text())
-ROOT = "https://github.com/YOU/f5-tts-worker"
-RAW = "https://raw.githubusercontent.com/YOU/f5-tts-worker/main"
+ROOT = f"https://github.com/{release.repository()}"
+RAW = f"https://raw.githubusercontent.com/{release.repository()}/main"
 INPUTS: dict[str, dict[str, Any]] = {entry["key"]: entry["input"] for entry in HUB["config"]["env"]}
 NOT_OURS = {"HF_TOKEN", "RUNPOD_LOG_LEVEL"}
 """Variables that libraries read, and that users want to set."""
@@ -79,7 +85,25 @@ def test_the_image_holds_every_module_that_the_worker_imports_and_no_more() -> N
     lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     admitted = {line.removeprefix("!") for line in lines if line.startswith("!")}
-    assert admitted == {_top(path) for path in _worker_files()} | {"start.sh", "requirements.txt", "LICENSE"}
+    assert admitted == {_top(path) for path in _worker_files()} | {"start.sh", "requirements.txt", "test_input.json", "LICENSE"}
+
+
+def test_the_image_alone_speaks_its_test_job_without_a_hub(environment: dict[str, str], tmp_path: Path) -> None:
+    """``docker run IMAGE``: what .dockerignore admits, in a folder of its own, with the image's variables and command."""
+    app = tmp_path / "app"
+    app.mkdir()
+    for name in (line.removeprefix("!") for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[0] == "!"):
+        source = REPOSITORY / name
+        shutil.copytree(source, app / name) if source.is_dir() else shutil.copy(source, app / name)
+    variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+    assert variables.keys() == {"F5_PYTHON"}
+    (command,) = re.findall(r'^CMD \["/app/(\S+)"\]$', DOCKERFILE, re.MULTILINE)
+    run = run_once(None, command=[str(app / command)], env={**environment, "F5_PYTHON": sys.executable}, cwd=app)
+    assert run.exit_code == 0, run.log
+    output = run.result["output"]
+    assert output["text"] == json.loads((REPOSITORY / "test_input.json").read_text())["input"]["text"]
+    assert (app / output["audio_path"]).stat().st_size == output["size"]
+    assert "demo model speaks in its place" in output["warnings"][0]
 
 
 def _top(path: Path) -> str:
@@ -129,6 +153,24 @@ def test_the_official_weights_are_laid_out_as_a_model_folder(tmp_path: Path) -> 
     assert files["vocos/pytorch_model.bin"] == b"the vocoder"
     assert yaml.safe_load(files["config.yaml"])["model"]["backbone"] == "DiT"
     assert len(files["vocab.txt"].splitlines()) > 1000
+
+
+def test_the_vocoder_that_is_built_into_every_image_is_the_one_that_a_worker_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = re.search(r'PYTHONPATH=\S+ python3 -c "(.*?)"', DOCKERFILE.replace("\\\n", ""), re.DOTALL)
+    assert command
+    parts = {part: f"the vocoder's {part}".encode() for part in ("config.yaml", "pytorch_model.bin")}
+    with hub_server({f"charactr/vocos-mel-24khz/{part}": data for part, data in parts.items()}) as hub:
+        variables = {"PATH": os.defpath, "HOME": str(tmp_path), "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.url}
+        subprocess.run([sys.executable, "-c", command[1].replace("/opt/", f"{tmp_path}/opt/")], env=variables, check=True)
+    monkeypatch.setenv("F5_IMAGE_ROOT", str(tmp_path / "opt"))
+    for cache in ("opt/f5-tts-worker/hub", "volume/huggingface-cache/hub"):  # the image's is preferred
+        snapshot = tmp_path / cache / "models--charactr--vocos-mel-24khz" / "snapshots" / "other"
+        snapshot.mkdir(parents=True)
+        (snapshot / "config.yaml").write_bytes(b"another")
+    for part, data in parts.items():
+        assert hub_file(f"{OFFICIAL_VOCODER}/{part}", "F5TTS_VOCODER_PATH", tmp_path / "volume").read_bytes() == data
 
 
 @pytest.mark.skipif(os.environ.get("F5_TEST_IMAGE") != "1", reason="builds two images, 20 GB and minutes: F5_TEST_IMAGE=1")
@@ -212,6 +254,10 @@ def test_presets_can_be_used(preset: dict[str, Any]) -> None:
     assert load_settings(preset["defaults"]).model_loading == "background"
 
 
+def test_the_form_shows_at_most_a_dozen_inputs() -> None:
+    assert len([field for field in INPUTS.values() if not field["advanced"]]) <= 12
+
+
 def test_each_language_has_a_preset() -> None:
     models = [preset["defaults"]["F5TTS_MODEL"] for preset in HUB["config"]["presets"]]
     assert len(models) == len(set(models))
@@ -266,9 +312,75 @@ def test_the_hubs_test_environment() -> None:
     assert {entry["key"] for entry in config["env"]} <= set(INPUTS)
 
 
+def test_the_hubs_tests_pass(environment: dict[str, str], tmp_path: Path) -> None:
+    """As the release workflow runs them on the image, but for the container."""
+    command = [sys.executable, "-m", "tests.support.hub_tests", str(REPOSITORY / "start.sh")]
+    variables = {**environment, "PYTHONPATH": str(REPOSITORY), "F5_PYTHON": sys.executable}
+    run = subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, check=True)
+    assert [line for line in run.stdout.splitlines() if line.startswith("---")] == [
+        f"--- {case['name']}: passed" for case in HUB_TESTS["tests"]
+    ]
+    broken = subprocess.run(command, cwd=tmp_path, env={**variables, "F5TTS_DEVICE": "abacus"}, stdout=subprocess.PIPE)
+    assert broken.returncode == 1
+
+
+# --- The workflows -----------------------------------------------------------------------------------------------------------
+
+
+def workflow(name: str) -> tuple[dict[str, Any], str]:
+    """A workflow, and all commands that it runs."""
+    found = yaml.safe_load((REPOSITORY / ".github" / "workflows" / name).read_text())
+    steps = [step for job in found["jobs"].values() for step in job["steps"]]
+    return found, "\n".join(step["run"] for step in steps if "run" in step).replace("\\\n", "")
+
+
 def test_the_workflow_runs_the_checks_and_builds_both_images() -> None:
-    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())
-    commands = "\n".join(step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step)
+    _, commands = workflow("ci.yml")
     assert "bash .ci/run" in commands
-    assert "docker build --file Dockerfile.runpod " in commands
-    assert "docker build --file .runpod/Dockerfile " in commands
+    assert "docker build --platform linux/amd64 --file Dockerfile.runpod " in commands
+    assert "docker build --platform linux/amd64 --file .runpod/Dockerfile " in commands
+
+
+def test_a_release_builds_pushes_and_tries_both_images() -> None:
+    release_, commands = workflow("release.yml")
+    (job,) = release_["jobs"].values()
+    assert job["permissions"] == {"contents": "read", "packages": "write"}
+    assert {each["dockerfile"] for each in job["strategy"]["matrix"]["include"]} == {"Dockerfile.runpod", ".runpod/Dockerfile"}
+    in_order = [
+        "support.release ",
+        "docker build --platform linux/amd64 ",
+        "docker push ",
+        "support.hub_tests docker run ",
+        "latest",
+    ]
+    places = [commands.index(each) for each in in_order]
+    assert places == sorted(places)
+
+
+def test_the_audit_and_the_updates_have_files_of_their_own() -> None:
+    _, commands = workflow("audit.yml")
+    for requirements in ("requirements.txt", "requirements-dev.txt"):
+        assert re.search(rf"pip-audit .*--requirement {re.escape(requirements)}$", commands, re.MULTILINE)
+    updates = yaml.safe_load((REPOSITORY / ".github" / "dependabot.yml").read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "docker", "pip"}
+
+
+# --- Releases ----------------------------------------------------------------------------------------------------------------
+
+
+def test_all_links_are_to_the_repository_that_pyproject_names() -> None:
+    assert set(map(frozenset, release.linked().values())) == {frozenset({release.repository()})}
+
+
+def test_one_command_gives_all_links_another_repository(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if Path(name).suffix in (".md", ".json", ".toml", ".py"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, tmp_path / name)
+    for command in ("git init -q", "git add -A", block("bash", "git grep -lz").replace("NEW_OWNER/NEW_NAME", "anna/voice")):
+        subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=tmp_path, check=True)
+    check = [sys.executable, "-m", "tests.support.release"]
+    version = release.project()["version"]
+    for tag, name, code in ((f"v{version}", "anna/voice", 0), (f"v{version}", "anna/other", 1), ("v0.0.1", "anna/voice", 1)):
+        assert subprocess.run([*check, tag, name], cwd=tmp_path, stdout=subprocess.PIPE).returncode == code, (tag, name)

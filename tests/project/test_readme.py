@@ -14,6 +14,7 @@ from f5_worker.job import request as job_input
 from f5_worker.model.community import COMMUNITY
 from f5_worker.settings import Settings, load_settings
 from tests import PATIENCE, REPOSITORY
+from tests.support.pages import PAGES, block
 from tests.support.processes import ServedApi
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -130,43 +131,8 @@ def test_the_languages_are_those_of_the_table() -> None:
     ]
 
 
-RUN_BY = {
-    './start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "worker/test_stand_in.py::"
-    "test_the_readmes_first_command_is_understood_without_a_hub",
-    'F5TTS_MODEL=demo ./start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "bootstrap/"
-    "test_start_broken.py::test_the_true_environment_speaks",
-    './start.sh speak "Hello from F5-TTS."': "cli/test_run.py::test_speak_writes_the_file_that_its_last_line_names",
-    "./start.sh serve": "front/test_server.py::test_a_key_is_asked_for_but_by_ping_and_the_page",
-    "./start.sh --rp_serve_api": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
-    "tests/run.sh": ".ci/run",
-    "tests/run.sh -k benchmarks": ".ci/run",
-    "python3 setup_network_venv.py --check": "bootstrap/test_setup_network_venv.py::"
-    "test_check_changes_nothing_and_tells_the_state",
-    "pip install --no-deps -r requirements.txt": "bootstrap/test_requirements.py::test_plain_pip_installs_it_as_its_head_says",
-    "docker build -f Dockerfile.runpod -t YOU/f5-tts-worker .": ".github/workflows/ci.yml",
-}
-"""Every command of the README and docs/, and what runs it; the request to the local API is run below."""
-
-
-def commands() -> list[str]:
-    """The lines of all shell blocks of the README and docs/, without comments."""
-    pages = [README, *(page.read_text(encoding="utf-8") for page in REPOSITORY.glob("docs/*.md"))]
-    blocks = [block for page in pages for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)]
-    return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
-
-
-def test_every_command_is_run_by_a_test_or_by_ci() -> None:
-    curls = [command for command in commands() if command.startswith("curl ")]
-    assert sorted(set(commands()) - set(curls)) == sorted(RUN_BY)
-    assert len(curls) == 1
-    for runner in RUN_BY.values():
-        name, _, function = runner.partition("::")
-        path = REPOSITORY / (f"tests/{name}" if function else name)
-        assert f"def {function}(" in path.read_text(encoding="utf-8") if function else path.is_file()
-
-
 def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], tmp_path: Path) -> None:
-    command = next(command for command in commands() if command.startswith("curl "))
+    command = block("bash", "curl -s http://localhost:8000/runsync")
     with ServedApi(env={**environment, "F5TTS_MODEL": "smoke"}, cwd=tmp_path) as served:
         line = command.replace("http://localhost:8000", served.url)
         result = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=PATIENCE)
@@ -183,6 +149,6 @@ def test_the_local_api_answers_the_readmes_request(environment: dict[str, str], 
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *REPOSITORY.glob("docs/*.md")]:
+    for page in (REPOSITORY / page for page in PAGES):
         links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
         assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == [], page

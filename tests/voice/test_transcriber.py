@@ -259,6 +259,13 @@ def test_a_damaged_checkpoint_is_explained(tmp_path: Path, damage: Callable[[Pat
     assert "my-whisper" in error.message
 
 
+def test_a_whisper_in_runpods_model_cache_is_used_without_the_hub(tmp_path: Path, tiny_whisper: Path) -> None:
+    repo = tmp_path / "huggingface-cache" / "hub" / "models--openai--whisper-large-v3-turbo"
+    shutil.copytree(tiny_whisper, repo / "snapshots" / "abc")
+    transcriber = Transcriber("openai/whisper-large-v3-turbo", "cpu", network_volume=tmp_path)
+    assert len(transcriber.transcribe(voice(2.0)).split()) == TRANSCRIPT_WORDS
+
+
 def test_an_unreachable_hub_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     error = _load_error(Transcriber("openai/whisper-large-v3-turbo", "cpu"))
