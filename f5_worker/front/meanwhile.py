@@ -74,10 +74,8 @@ def answering(host: str | None, port: int | None, environment: Mapping[str, str]
     except SystemExit as end:
         if end.code:
             report = Report.from_environment(os.environ)
-            _tell(
-                servers or _started(settings),
-                f"The worker cannot start. {report.reason or ''} {report.fix or ''}" if report else str(end.code),
-            )
+            known = f"{report.reason or ''} {report.fix or ''}" if report else str(end.code)
+            _tell(servers or _started(settings), f"The worker cannot start. {known}".strip())
         raise
     finally:
         for server in servers:
