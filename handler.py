@@ -17,10 +17,16 @@ if __name__ == "__main__":  # run, not imported: first find the Python that can
     from bootstrap.enter import enter, leave_an_old_python
 
     leave_an_old_python()
-    from f5_worker.cli.arguments import read_command_line
+    from f5_worker.cli.arguments import Serve, read_command_line
 
     command_line = read_command_line(sys.argv[1:], os.environ)  # help, and what is wrong, before anything is built
-    enter("f5_worker.sdk")
+    if isinstance(command_line, Serve):
+        from f5_worker.front.meanwhile import answering
+
+        with answering(command_line.host, command_line.port, os.environ):
+            enter("f5_worker.sdk")
+    else:
+        enter("f5_worker.sdk")
     if command_line is not None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback out of the imports; cli/run.py takes over
 
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
         TtsRequest,
         UploadRequest,
     )
+    from f5_worker.settings import Settings
 
 Parts: TypeAlias = Generator[dict[str, Any], None, None]
 """The parts of a job's answer, of which the last is the whole."""
@@ -193,7 +200,7 @@ ENDPOINTS: Mapping[str, Callable[[Any, Job], Parts]] = {
 # --- The job loop ------------------------------------------------------------------------------------------------------------
 
 
-async def handler(job: dict[str, Any]) -> dict[str, Any]:
+async def handler(job: Mapping[str, Any]) -> dict[str, Any]:
     """The SDK's handler: the work goes on in a thread, so that polling and stop signals go on too."""
     stop = Stop()
     try:
@@ -206,12 +213,15 @@ async def handler(job: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-async def stream_handler(job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-    """The SDK's handler with ``STREAMING``: each part as soon as it is made. Closing it stops the job."""
+async def stream_handler(job: Mapping[str, Any], settings: "Settings | None" = None) -> AsyncGenerator[dict[str, Any], None]:
+    """The SDK's handler with ``STREAMING``: each part as soon as it is made. Closing it stops the job.
+
+    ``settings`` are those of this job alone, where they are others than the worker's.
+    """
     stop = Stop()
     answer: dict[str, Any] = {"part": None}  # until the last one, which is no part, has come
     try:
-        async with aclosing(each_in_thread(_parts, job, stop)) as parts:
+        async with aclosing(each_in_thread(_parts, job, stop, settings)) as parts:
             async for part in parts:
                 answer = valid_answer(part, answer_limit(resources.settings))
                 yield answer
@@ -227,13 +237,13 @@ def _last_part(raw: Mapping[str, Any], stop: Stop) -> dict[str, Any]:
     return deque(_parts(raw, stop), maxlen=1).pop()
 
 
-def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
+def _parts(raw: Mapping[str, Any], stop: Stop, settings: "Settings | None" = None) -> Parts:
     """Run one job to its answer, in a thread of its own; the only place where errors become one."""
-    log.current_job_id.set(raw.get("id"))
+    log.current_job_id.set(raw.get("id", log.current_job_id.get()))
     stopping.set(stop)
     try:
         part: dict[str, Any] = {}
-        for part in _run(raw, stop):
+        for part in _run(raw, stop, settings or resources.settings):
             yield part
         memory.trim(at_once=part.get("duration", 0) > _LONG_SPEECH)
         if opened.names is not None and "duration" in part:
@@ -256,16 +266,16 @@ def _parts(raw: Mapping[str, Any], stop: Stop) -> Parts:
     yield failure.answer()
 
 
-def _run(raw: Mapping[str, Any], stop: Stop) -> Parts:
+def _run(raw: Mapping[str, Any], stop: Stop, settings: "Settings") -> Parts:
     from f5_worker.job.request import INPUTS, parse_job
 
-    parsed = parse_job(raw, resources.settings)
+    parsed = parse_job(raw, settings)
     if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
     job_id, sent = raw.get("id"), {name: raw.get(name) for name in INPUTS}
     digest = hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
     known_id = job_id if isinstance(job_id, str) else None
-    job = Job(resources.settings, parsed.s3, stop, known_id, digest, [*parsed.warnings], other_voices=parsed.other_voices)
+    job = Job(settings, parsed.s3, stop, known_id, digest, [*parsed.warnings], other_voices=parsed.other_voices)
     yield from ENDPOINTS[parsed.request.endpoint](parsed.request, job)
 
 
@@ -273,8 +283,14 @@ def main(command: "CommandLine" = None) -> None:
     """Run a local job, or start the job loop, which nothing that is broken keeps from starting."""
     streams.never_fail()
     if command is not None:
+        from f5_worker.cli.arguments import Serve
         from f5_worker.cli.run import run
 
+        if isinstance(command, Serve):
+            from f5_worker.front.meanwhile import serve as serve_http
+
+            front = resources.settings.front.at(command.host, command.port)
+            sys.exit(serve_http(front, handler, stream_handler, resources))
         sys.exit(run(command, _last_part, resources))
     for problem in sdk.problems:
         log.warn(problem)

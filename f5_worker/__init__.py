@@ -8,6 +8,7 @@
     audio/       samples to bytes, and bytes to samples
     delivery/    finished files handed over, and found again
     endpoints/   what each endpoint does with these rooms, from a checked request to its answer
+    front/       the same jobs over HTTP: a server with a page, OpenAI's routes, the load balancer's ping
     cli/         the same job from a command line: arguments, progress, the answer for people
 
 Below them:

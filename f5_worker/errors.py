@@ -26,8 +26,13 @@
     │   ├── StorageTooLargeError
     │   ├── StorageDeniedError
     │   └── StorageUnreachableError
-    └── DeliveryError                          the worker, or its settings
-        └── AnswerTooLargeError
+    ├── DeliveryError                          the worker, or its settings
+    │   └── AnswerTooLargeError
+    └── RequestError                           an HTTP request, before it is a job
+        ├── KeyRefusedError
+        ├── RequestTooLargeError
+        ├── WrongContentTypeError
+        └── TooManyRequestsError
 
     JobStopped                                 nobody's
 
@@ -202,6 +207,26 @@ class DeliveryError(WorkerError):
 
 class AnswerTooLargeError(DeliveryError):
     """The answer is larger than the platform takes."""
+
+
+class RequestError(WorkerError):
+    """An HTTP request asks for no job that there is."""
+
+
+class KeyRefusedError(RequestError):
+    """The request has no key, or another than the endpoint's, or comes from another site's page."""
+
+
+class RequestTooLargeError(RequestError):
+    """The body is larger than any job is."""
+
+
+class WrongContentTypeError(RequestError):
+    """The body is not of a type that is read here."""
+
+
+class TooManyRequestsError(RequestError):
+    """As many jobs run and wait as may."""
 
 
 class JobStopped(Exception):  # noqa: N818 - nobody failed

@@ -16,7 +16,7 @@ from f5_worker.delivery.records import Records
 from f5_worker.errors import EnvironmentFailedError, HubUnreachableError, PackageMissingError, SettingsError, WorkerError
 from f5_worker.runtime.load_once import LoadOnce
 from f5_worker.runtime.packages import missing_package
-from f5_worker.settings import Settings, load_settings
+from f5_worker.settings import Settings, front_settings, load_settings
 from f5_worker.speech.scheduler import Scheduler
 from f5_worker.voice.cache import ReferenceCache
 from f5_worker.volume import look
@@ -144,4 +144,4 @@ def _read_settings(environment: Mapping[str, str]) -> tuple[Settings, SettingsEr
     try:
         return load_settings(environment), None
     except SettingsError as error:
-        return Settings(), error
+        return Settings(front=front_settings(environment)), error

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -17,6 +17,21 @@ N = TypeVar("N", int, float)
 
 _SHOWN_CHARS = 40  # of a bad value
 _BAKED_MODEL = ("f5-tts-worker", "model")  # the folder in F5_IMAGE_ROOT where start.sh finds the image's model
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """Those of the HTTP front, which hold whatever is wrong with the others. On ``port_health`` there is ``/ping`` alone."""
+
+    host: str = "127.0.0.1"
+    port: int = 8_000
+    port_health: int | None = None
+    api_key: str | None = field(default=None, repr=False)
+    cors_origins: tuple[str, ...] = ()
+
+    def at(self, host: str | None, port: int | None) -> "FrontSettings":
+        """With the host and the port that are given."""
+        return replace(self, host=host or self.host, port=port or self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +65,21 @@ class Settings:
     on_pod: bool = False
     keep_local: bool = False
     """Results stay here, whatever bucket there is; no variable sets it, but the command line (cli/run.py)."""
+    served: bool = False
+    """Whoever asks is elsewhere, so that a path on this machine is no answer; the HTTP front sets it."""
+    parts_only: bool = False
+    """Of a stream the parts are all that is wanted: no file is made; the HTTP front sets it."""
+    front: FrontSettings = FrontSettings()
 
     @property
     def demo_stands_in(self) -> bool:
         """Whether the demo model speaks where the hub cannot be reached: on local runs, never on a machine of RunPod's."""
         return not (self.on_runpod or self.on_pod)
+
+    @property
+    def asked_from_afar(self) -> bool:
+        """Whether results go out inside answers, where no bucket takes them, and not as files of this machine."""
+        return self.on_runpod or self.served
 
 
 class _Reader:
@@ -152,8 +177,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         reference_cache_items=read.number("REFERENCE_CACHE_ITEMS", int, 0, 10_000, default.reference_cache_items),
         download_timeout=read.number("DOWNLOAD_TIMEOUT", float, 1, 600, default.download_timeout),
         s3=_s3(read),
-        on_runpod=any(name in env for name in ("RUNPOD_WEBHOOK_GET_JOB", "RUNPOD_ENDPOINT_ID", "RUNPOD_REALTIME_PORT")),
-        on_pod="RUNPOD_POD_ID" in env,
+        on_runpod=(machine := _machine(env))[0],
+        on_pod=machine[1],
+        front=_front(read, *machine),
     )
     if read.problems:
         raise SettingsError(
@@ -161,6 +187,33 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             problems=read.problems,
         )
     return settings
+
+
+def front_settings(environment: Mapping[str, str]) -> FrontSettings:
+    """The HTTP front's own settings, where others cannot work: a broken endpoint listens where it should, and keeps its key."""
+    return _front(_Reader(environment), *_machine(environment))
+
+
+def _machine(environment: Mapping[str, str]) -> tuple[bool, bool]:
+    """Whether this is a worker of RunPod's serverless platform, and whether it is a pod of RunPod's."""
+    names = ("RUNPOD_WEBHOOK_GET_JOB", "RUNPOD_ENDPOINT_ID", "RUNPOD_REALTIME_PORT")
+    return any(name in environment for name in names), "RUNPOD_POD_ID" in environment
+
+
+def _front(read: _Reader, on_runpod: bool, on_pod: bool) -> FrontSettings:
+    default = FrontSettings()
+    origins = (read.text("CORS_ORIGINS") or "").replace(",", " ").split()
+    if wrong := [origin for origin in origins if origin != "*" and (host_of(origin) is None or origin.count("/") != 2)]:
+        read.problems.append(
+            f"CORS_ORIGINS has {wrong[0][:_SHOWN_CHARS]!r}, which is no origin; use ones like https://example.com"
+        )
+    return FrontSettings(
+        host="0.0.0.0" if on_runpod or on_pod else default.host,
+        port=read.number("PORT", int, 1, 65_535, 80 if on_runpod else default.port),
+        port_health=read.number("PORT_HEALTH", int, 1, 65_535, 0) or None,
+        api_key=read.text("API_KEY"),
+        cors_origins=tuple(origin for origin in origins if origin not in wrong),
+    )
 
 
 def _s3(read: _Reader) -> S3Config | None:

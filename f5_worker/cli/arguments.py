@@ -17,6 +17,7 @@ F5-TTS, on RunPod and here. The first start builds the Python environment that i
 
   ./start.sh speak "Hello there."                                      speak into a file; speak --help says more
   ./start.sh --test_input '{"input": {"text": "Hello there."}}'        one job, as an endpoint gets it
+  ./start.sh serve                                                     a page to try it, and an API like OpenAI's, on port 8000
   ./start.sh --rp_serve_api                                            a local API like RunPod's, on port 8000
   ./start.sh                                                           on RunPod the worker, here the job in test_input.json
 
@@ -47,8 +48,16 @@ class Speak:
     verbose: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """``serve``: the HTTP front; ``None`` is for what the environment or the machine says."""
+
+    host: str | None
+    port: int | None
+
+
 Command: TypeAlias = LocalJob | Speak
-CommandLine: TypeAlias = Command | None
+CommandLine: TypeAlias = Command | Serve | None
 """``None``: the SDK's own job loop, or its local API."""
 
 
@@ -56,7 +65,9 @@ def read_command_line(arguments: Sequence[str], environment: Mapping[str, str]) 
     """What to do. Exits with 0 after help, with 2 on wrong arguments, with 1 where there is no job that can be read."""
     if arguments and arguments[0] == "speak":
         return _speak(arguments[1:], environment)
-    parser = _Parser("./start.sh", _HELP, usage="./start.sh [speak TEXT | --test_input [JSON] | --rp_serve_api] [--help]")
+    if arguments and arguments[0] == "serve":
+        return _serve(arguments[1:])
+    parser = _Parser("./start.sh", _HELP, usage="./start.sh [speak TEXT | serve | --test_input [JSON]] [--help]")
     parser.add_argument("--test_input", nargs="?", const="", metavar="JSON", help=f"one job; without JSON the one in {_FILE}")
     parser.add_argument("--rp_serve_api", action="store_true", help="serve a local API; with --rp_api_host and --rp_api_port")
     parser.add_argument("--rp_log_level", metavar="LEVEL", help="ERROR, WARN, INFO or DEBUG")
@@ -134,6 +145,24 @@ def _speak(arguments: Sequence[str], environment: Mapping[str, str]) -> Speak:
     verbose = bool(environment.get("RUNPOD_LOG_LEVEL") or environment.get("RUNPOD_DEBUG_LEVEL"))
     fields = {name: value for name, value in fields.items() if value is not None}
     return Speak(text, fields, voice, asked.out, player, verbose)
+
+
+def _serve(arguments: Sequence[str]) -> Serve:
+    parser = _Parser(
+        "./start.sh serve",
+        "Serve HTTP: a page at /, OpenAI's POST /v1/audio/speech, POST /tts with the fields of a job, and /docs. "
+        "Load-balancing endpoints start with it, too.",
+    )
+    parser.add_argument("--host", help="the address to listen on; default: 127.0.0.1, on RunPod 0.0.0.0")
+    parser.add_argument("--port", type=_port, help="default: PORT, else 8000, on RunPod 80")
+    asked = parser.parse_args(arguments)
+    return Serve(asked.host, asked.port)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65_536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port; use 1 to 65535")
 
 
 def _file(voice: str | None) -> Path | None:

@@ -93,7 +93,7 @@ def deliver(
             return delivered("url", store_result(s3, path, kind, job_id, result_format), "in S3")
         except Exception as error:  # noqa: BLE001 - what was paid for is delivered, whatever an upload ran into
             failures.append(f"The upload to S3 failed: {error.message if isinstance(error, StorageError) else brief(error)}")
-    if not settings.on_runpod and not (failures and size <= limit):
+    if not settings.asked_from_afar and not (failures and size <= limit):
         try:
             kept = _keep(path, settings.output_dir / f"{job_id}.{result_format}")
         except OSError as error:
@@ -106,7 +106,7 @@ def deliver(
     if smaller is not None and (made := smaller(limit)) is not None:
         failures.append(too_large)
         return delivered("base64", inline(made[0]), f"sent as {made[1]} instead", made[1], made[0].stat().st_size)
-    for folder in kept_folders(settings) if settings.on_runpod else ():
+    for folder in kept_folders(settings) if settings.asked_from_afar else ():
         try:
             kept = _keep(path, folder / f"{job_id}.{result_format}")
         except OSError as error:
@@ -216,7 +216,7 @@ def _undeliverable(
     failures: list[str], kind: ResultKind, result_format: str, size: int, settings: Settings, s3: S3Config | None
 ) -> DeliveryError:
     mends = ["repair S3" if s3 is not None else "set S3_BUCKET and its credentials"]
-    if not settings.on_runpod:
+    if not settings.asked_from_afar:
         mends.append("free or change OUTPUT_DIR")
     if result_format in ANY_RATE:
         mends.append("choose a smaller output_format (mp3, ogg)")

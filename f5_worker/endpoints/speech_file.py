@@ -27,7 +27,9 @@ def format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:
             field="text",
         )
     limit = settings.max_inline_bytes
-    if job.s3 is not None or not settings.on_runpod or seconds * request.result_rate * FORMATS[asked].bytes_per_sample <= limit:
+    if job.s3 is not None or not settings.asked_from_afar or settings.parts_only:
+        return asked
+    if seconds * request.result_rate * FORMATS[asked].bytes_per_sample <= limit:
         return asked
     if not fits_shrunk(seconds, limit):
         raise InputError(

@@ -105,9 +105,13 @@ def hand_over(
 ) -> dict[str, Any]:
     """Write the file, deliver it under its id, and answer. ``written`` is the speech in the file, where it is another.
 
+    With ``parts_only`` there is no file.
+
     Raises:
         DeliveryError: no way is left.
     """
+    if job.settings.parts_only:
+        return {**_about_speech(request, spoken, job), "status": "completed", "warnings": job.warnings}
     path = write(written or spoken.speech, spoken.output_format, spoken.result_rate, folders, job)
     with job.stages("upload"):
         delivered = deliver(

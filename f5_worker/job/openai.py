@@ -22,6 +22,8 @@ _WITHOUT_EFFECT = {
     "instructions": "the voice's reference clip says how it speaks",
     "stream_format": "the answer is JSON, with the whole file",
 }
+_STREAMS = ("audio", "sse")
+"""OpenAI's values of ``stream_format``; others are for the field of ours that has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ def _meant(route: object, sent: object) -> Meant:
 
 def _speech(sent: dict[str, Any]) -> Meant:
     """``sent`` with OpenAI's names replaced by ours; what else is there may be fields of ours."""
-    warnings = [f"{name} has no effect: {why}." for name, why in _WITHOUT_EFFECT.items() if sent.pop(name, None) is not None]
+    own = {"stream_format"} if str(sent.get("stream_format")).lower() not in _STREAMS else set[str]()
+    idle = {name: why for name, why in _WITHOUT_EFFECT.items() if name not in own}
+    warnings = [f"{name} has no effect: {why}." for name, why in idle.items() if sent.pop(name, None) is not None]
     fields: dict[str, Any] = {"output_format": _DEFAULT_FORMAT}
     if (form := sent.pop("response_format", None)) is not None:
         known = str(form).lower() in {*FORMATS, *FORMAT_ALIASES}

@@ -33,7 +33,7 @@ class Packed:
         self.source = make_environment(home)
         self.pack = make_pack(self.source)
         self.pack = self.pack.rename(pack_path(self.source, device_of({})))
-        self.environment = Environment("volume", home, self.source / "bin" / "python", 1, None, {})
+        self.environment = Environment("volume", home, self.source / "bin" / "python", 1, None, {}, self.source)
         self.local = Location("local", tmp_path / "local", create=True)
 
     def warm(self) -> tuple[Environment, str | None]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from f5_worker import errors, log
 from f5_worker.errors import CudaBrokenError, SettingsError, WorkerError
 from f5_worker.s3_config import S3Config
-from f5_worker.settings import Settings, load_settings
+from f5_worker.settings import FrontSettings, Settings, front_settings, load_settings
 
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 AWS = {"S3_BUCKET": "voices", **AWS_KEYS}
@@ -85,8 +85,27 @@ def test_a_variable_sets_its_field_alone(variable: str, value: str, field: str, 
     got = getattr(settings, field)
     assert got == expected
     assert type(got) is type(expected) or isinstance(got, Path)
-    others = [other.name for other in fields(Settings) if other.name not in (field, f"{field}_chosen")]
+    also = "front" if variable.startswith("RUNPOD_") else f"{field}_chosen"  # where the HTTP front listens
+    others = [other.name for other in fields(Settings) if other.name not in (field, also)]
     assert all(getattr(settings, name) == getattr(Settings(), name) for name in others)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, FrontSettings("127.0.0.1", 8_000)),
+        ({"RUNPOD_ENDPOINT_ID": "x"}, FrontSettings("0.0.0.0", 80)),
+        ({"RUNPOD_POD_ID": "x", "PORT": "5000", "PORT_HEALTH": "5001"}, FrontSettings("0.0.0.0", 5_000, 5_001)),
+        ({"API_KEY": " k ", "PORT": "http", "S3_TIMEOUT": "never"}, FrontSettings(api_key="k")),
+        ({"CORS_ORIGINS": "https://a.example, *, b.example"}, FrontSettings(cors_origins=("https://a.example", "*"))),
+    ],
+)
+def test_the_http_fronts_settings_hold_whatever_is_wrong(environment: dict[str, str], expected: FrontSettings) -> None:
+    assert front_settings(environment) == expected
+    assert "k'" not in repr(expected)
+    if "http" in environment.values() or "b.example" in str(environment):
+        with pytest.raises(SettingsError, match=r"PORT='http' is not a whole number|CORS_ORIGINS has 'b\.example'"):
+            load_settings(environment)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ RUN_BY: Mapping[str, str] = {
     "test_the_readmes_first_command_is_understood_without_a_hub",
     'F5TTS_MODEL=demo ./start.sh --test_input \'{"input": {"text": "Hello, how are you today?"}}\'': "bootstrap/"
     "test_start_broken.py::test_the_true_environment_speaks",
+    "./start.sh serve": "front/test_server.py::test_a_key_is_asked_for_but_by_ping_and_the_page",
     "./start.sh --rp_serve_api": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
     "curl -s http://localhost:8000/runsync": "project/test_readme.py::test_the_local_api_answers_the_readmes_request",
     "export ENDPOINT=": CLIENTS,

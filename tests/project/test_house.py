@@ -9,7 +9,7 @@ from tests import REPOSITORY
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("handler",),
-    ("cli",),
+    ("cli", "front"),
     ("endpoints",),
     ("resources",),
     ("speech",),

@@ -39,6 +39,8 @@ NOT_FOR_USERS = {
     "RUNPOD_POD_ID",
     "NETWORK_VOLUME",  # RunPod mounts volumes in one place
     "OUTPUT_DIR",  # for local runs
+    "PORT",  # RunPod sets both
+    "PORT_HEALTH",
     "RUNPOD_WEBHOOK_GET_JOB",
     "RUNPOD_ENDPOINT_ID",
     "RUNPOD_REALTIME_PORT",

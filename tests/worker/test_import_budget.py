@@ -42,6 +42,9 @@ KEPT_OUT = {
     "torch._inductor": "the same",
     "sympy": "the same",
     "networkx": "the same",
+    "fastapi": "0.4 s, wanted for the HTTP front only",
+    "uvicorn": "the same",
+    "f5_worker.front": "the same",
 }
 # On top of what the SDK and torch import: 68 modules are f5-tts's and vocos's, 97 more the request's and the load's. A heavy
 # package has hundreds, so one that nobody thought of shows too.

@@ -1,0 +1,1 @@
+"""front/: real servers on free ports, real HTTP, a real browser."""
