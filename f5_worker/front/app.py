@@ -42,8 +42,6 @@ from f5_worker.settings import Settings
 Handler = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 StreamHandler = Callable[[Mapping[str, Any], Settings], AsyncGenerator[dict[str, Any], None]]
 
-PLACES = 4
-"""Jobs that run at once."""
 _NOT_IN_BYTES = "return_word_timings"
 _PAGE = Path(__file__).resolve().parent / "page"
 _PAGE_PARTS = ("page.js", "page.css", "docs.js")
@@ -68,7 +66,7 @@ class Front:
         end: Callable[[], None],
     ) -> None:
         self._handler, self._stream_handler, self._resources = handler, stream_handler, resources
-        self._readiness, self._end, self._gate = readiness, end, Gate(PLACES)
+        self._readiness, self._end, self._gate = readiness, end, Gate(resources.settings.max_concurrency)
         self._began = int(time.time())
         self.app = self._made()
 
