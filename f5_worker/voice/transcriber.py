@@ -7,7 +7,7 @@ from typing import Any
 from f5_worker import log
 from f5_worker.audio.codec import resample
 from f5_worker.audio.samples import Samples
-from f5_worker.errors import ReferenceClipError, WorkerError
+from f5_worker.errors import CheckpointNotFoundError, ReferenceClipError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.runtime import hub
 from f5_worker.runtime.device import gpu_faults, half_precision
@@ -60,7 +60,7 @@ class Transcriber:
 
     def fetch(self, network_volume: Path) -> None:
         """Download what a load will need, by a thread that nobody waits for; what fails here is told by the load."""
-        if self._pipeline.value is not None or self._pipeline.retry_in or Path(self._model_name).is_dir():
+        if self._pipeline.value is not None or self._pipeline.retry_in or _is_path(self._model_name):
             return
         try:
             for path in hub.hub_listing(self._model_name, network_volume):
@@ -82,6 +82,11 @@ class Transcriber:
         started = time.monotonic()
         cached = self._network_volume and hub.whole_repository(self._model_name, self._network_volume)
         try:
+            if Path(self._model_name).is_absolute() and not Path(self._model_name).is_dir():
+                raise CheckpointNotFoundError(
+                    f"There is no folder {_shown(self._model_name)}, which ASR_MODEL names by its path; mount the volume that "
+                    "holds it, or correct the path."
+                )
             pipeline = _load_pipeline(str(cached or self._model_name), self._device)
         except Exception as error:
             what = f"the transcription model {_shown(self._model_name)}"
@@ -102,7 +107,7 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     chatter.disable_progress_bar()
     return transformers.pipeline(
         "automatic-speech-recognition",
-        model=model_name if Path(model_name).is_dir() else hub.repository(model_name),
+        model=model_name if _is_path(model_name) else hub.repository(model_name),
         dtype=torch.float16 if half_precision(torch, device) else torch.float32,
         device=device,
     )
@@ -114,6 +119,11 @@ def _generate_options(pipeline: Any) -> dict[str, str]:
     return {"task": "transcribe"} if getattr(config, "is_multilingual", False) else {}
 
 
+def _is_path(model_name: str) -> bool:
+    """Whether it is a folder's name, if perhaps of one that is missing, and none of the hub's."""
+    return Path(model_name).is_absolute() or Path(model_name).is_dir()
+
+
 def _shown(model_name: str) -> str:
     """The name without the folders of this machine."""
-    return Path(model_name).name if Path(model_name).is_absolute() or Path(model_name).exists() else model_name
+    return Path(model_name).name if _is_path(model_name) else model_name
