@@ -47,7 +47,7 @@ class Transcriber:
 
         audio = resample(samples, SAMPLE_RATE, pipeline.feature_extractor.sampling_rate)
         fix = f"choose a larger GPU. {_WAY_OUT}"
-        with gpu_faults(torch, "while the reference clip was transcribed", fix), torch.inference_mode():
+        with gpu_faults("while the reference clip was transcribed", fix), torch.inference_mode():
             result = pipeline(audio, generate_kwargs=_generate_options(pipeline))
         text = str(result["text"]).strip()
         if not text:
@@ -82,11 +82,6 @@ class Transcriber:
         started = time.monotonic()
         cached = self._network_volume and hub.whole_repository(self._model_name, self._network_volume)
         try:
-            if Path(self._model_name).is_absolute() and not Path(self._model_name).is_dir():
-                raise CheckpointNotFoundError(
-                    f"There is no folder {_shown(self._model_name)}, which ASR_MODEL names by its path; mount the volume that "
-                    "holds it, or correct the path."
-                )
             pipeline = _load_pipeline(str(cached or self._model_name), self._device)
         except Exception as error:
             what = f"the transcription model {_shown(self._model_name)}"
@@ -98,6 +93,11 @@ class Transcriber:
 
 
 def _load_pipeline(model_name: str, device: str) -> Any:
+    if _is_path(model_name) and not Path(model_name).is_dir():
+        raise CheckpointNotFoundError(
+            f"There is no folder {_shown(model_name)}, which ASR_MODEL names by its path; mount the volume that holds it, or "
+            "correct the path."
+        )
     import torch
     import transformers
 
@@ -108,7 +108,7 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     return transformers.pipeline(
         "automatic-speech-recognition",
         model=model_name if _is_path(model_name) else hub.repository(model_name),
-        dtype=torch.float16 if half_precision(torch, device) else torch.float32,
+        dtype=torch.float16 if half_precision(device) else torch.float32,
         device=device,
     )
 
