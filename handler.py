@@ -31,13 +31,10 @@ if __name__ == "__main__":  # run, not imported: first find the Python that can
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback out of the imports; cli/run.py takes over
 
 import asyncio
-import hashlib
-import json
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bootstrap import guard, opened
@@ -117,25 +114,13 @@ def generate_tts_audio(
     if not initialize_models():
         return None, 0.0, __getattr__("model_load_error")
     try:
-        from f5_worker.delivery.workspace import kept_folder
-        from f5_worker.endpoints.speech_file import write
-        from f5_worker.endpoints.tts import speak
-        from f5_worker.job.request import TtsRequest, parse_job
-        from f5_worker.voice.cast import obtain_cast
-        from f5_worker.voice.source import read_local_reference
+        from f5_worker.endpoints.to_file import speak_to_file
 
-        given = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
-        parsed = parse_job({"input": {name: value for name, value in given.items() if value is not None}}, resources.settings)
-        request, job = parsed.request, Job(resources.settings, parsed.s3)
-        assert isinstance(request, TtsRequest)
-        main = None if voice_path is None else read_local_reference(Path(voice_path), ref_text, job, resources.references)
-        cast = obtain_cast(request, job, resources.references, main)
-        with kept_folder() as folder:
-            spoken = speak(request, cast, job, resources)
-            path = write(spoken.speech, spoken.output_format, spoken.result_rate, [folder], job)
+        fields = {"text": text, "speed": speed, "seed": seed, "ref_text": ref_text, **options}
+        path, duration = speak_to_file(fields, voice_path, resources)
     except WorkerError as error:
         return None, 0.0, error.message
-    return str(path), spoken.speech.duration, None
+    return str(path), duration, None
 
 
 # --- The endpoints -----------------------------------------------------------------------------------------------------------
@@ -267,15 +252,14 @@ def _parts(raw: Mapping[str, Any], stop: Stop, settings: "Settings | None" = Non
 
 
 def _run(raw: Mapping[str, Any], stop: Stop, settings: "Settings") -> Parts:
-    from f5_worker.job.request import INPUTS, parse_job
+    from f5_worker.job.request import digest_of, parse_job
 
     parsed = parse_job(raw, settings)
     if resources.settings_error is not None and parsed.request.endpoint != "health":
         raise resources.settings_error.again()
-    job_id, sent = raw.get("id"), {name: raw.get(name) for name in INPUTS}
-    digest = hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
+    job_id = raw.get("id")
     known_id = job_id if isinstance(job_id, str) else None
-    job = Job(settings, parsed.s3, stop, known_id, digest, [*parsed.warnings], other_voices=parsed.other_voices)
+    job = Job(settings, parsed.s3, stop, known_id, digest_of(raw), [*parsed.warnings], other_voices=parsed.other_voices)
     yield from ENDPOINTS[parsed.request.endpoint](parsed.request, job)
 
 

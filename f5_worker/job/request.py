@@ -32,6 +32,8 @@ All that is wrong under 3 and 4, and in ``s3Config``, is reported at once: the f
 a URL) is never quoted.
 """
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -236,6 +238,11 @@ class ParsedJob:
     s3: S3Config | None
     warnings: tuple[str, ...] = ()
     other_voices: frozenset[str] = frozenset()
+
+
+def digest_of(job: Mapping[str, Any]) -> str:
+    """The same for jobs that ask for the same."""
+    return hashlib.sha256(json.dumps({name: job.get(name) for name in INPUTS}, sort_keys=True).encode()).hexdigest()
 
 
 def parse_job(job: Mapping[str, Any], settings: Settings) -> ParsedJob:
