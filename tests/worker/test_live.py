@@ -88,6 +88,39 @@ def test_while_one_job_waits_for_its_voice_another_is_spoken(environment: dict[s
         assert temporary_files(environment) == []
 
 
+@pytest.mark.parametrize("kind", ["progress", "result"])
+def test_while_posts_for_one_job_fail_others_are_taken_and_answered(environment: dict[str, str], kind: Kind) -> None:
+    code = """
+import handler
+from f5_worker import posts
+posts._POST_SECONDS = posts._UPDATE_SECONDS = 300.0
+posts._POST_TRIES = 10_000
+handler.main()
+"""
+    failing, over, ids = threading.Event(), threading.Event(), list[str]()
+
+    def weather(job_id: str, posted: Kind) -> int:
+        if [job_id] != ids[:1] or posted != kind or over.is_set():
+            return 200
+        failing.set()
+        if kind == "progress":  # one update is on its way for as long as the test wants
+            over.wait(PATIENCE)
+        return 500
+
+    env, command = environment | SMOKE | {"MAX_CONCURRENCY": "2"}, [sys.executable, "-c", code]
+    with JobApi() as api, WorkerProcess(api, env=env, cwd=REPOSITORY, command=command) as worker:
+        api.weather = weather
+        ids.append(api.submit(LONG))
+        assert failing.wait(PATIENCE), worker.log
+        for _ in range(2):
+            later = api.submit(LONG)
+            api.wait_for_post(later, "progress")
+            worker.result(later)
+        assert api.results(ids[0]) == []
+        over.set()
+        assert worker.result(ids[0])["output"]["status"] == "completed"
+
+
 def test_a_worker_whose_gpu_failed_is_replaced_and_takes_no_more(environment: dict[str, str]) -> None:
     code = """
 import handler
