@@ -110,10 +110,10 @@ handler.main()
     env, command = environment | SMOKE | {"MAX_CONCURRENCY": "2"}, [sys.executable, "-c", code]
     with JobApi() as api, WorkerProcess(api, env=env, cwd=REPOSITORY, command=command) as worker:
         api.weather = weather
-        ids.append(api.submit(LONG))
+        ids.append(api.submit(LONG if kind == "progress" else SPEECH))
         assert failing.wait(PATIENCE), worker.log
         for _ in range(2):
-            later = api.submit(LONG)
+            later = api.submit({**LONG, "nfe_step": 4})
             api.wait_for_post(later, "progress")
             worker.result(later)
         assert api.results(ids[0]) == []
