@@ -149,8 +149,8 @@ class Callers:
             account.answer_seconds.append(sent.seconds)
 
 
-def flat(series: Sequence[int]) -> int:
-    """By how many bytes the second half of a series exceeds its second quarter, by their medians."""
-    quarter = len(series) // 4
-    ordered = [sorted(part) for part in (series[quarter : 2 * quarter], series[2 * quarter :])]
-    return ordered[1][len(ordered[1]) // 2] - ordered[0][len(ordered[0]) // 2] if quarter else 0
+def thirds(series: Sequence[int]) -> tuple[int, int]:
+    """The medians of a series' first third and of its last; 0 of an empty one."""
+    count = -(-len(series) // 3)
+    first, last = (sorted(part) for part in (series[:count], series[-count:] if count else ()))
+    return (first[len(first) // 2], last[len(last) // 2]) if count else (0, 0)

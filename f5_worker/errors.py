@@ -221,6 +221,10 @@ class RequestTooLargeError(RequestError):
     """The body is larger than any job is."""
 
 
+class RequestTooSlowError(RequestError):
+    """The body did not come in time."""
+
+
 class WrongContentTypeError(RequestError):
     """The body is not of a type that is read here."""
 

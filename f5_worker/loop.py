@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from aiohttp import ClientSession
 
 from f5_worker import log, progress
+from f5_worker.polls import Poll
 from f5_worker.posts import JobPosts, post_result, send_result
 from f5_worker.sdk import JobScaler, rp_http, rp_job, rp_scale, runpod, worker_state
 
@@ -161,10 +162,11 @@ class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
         self._taking: asyncio.Future[None] | None = None
         self._stopped_early: set[str] = set()
         self._room = asyncio.Event()
-        self._fetch: Callable[..., Any] = rp_scale.get_job
+        self._fetch = Poll(rp_scale.get_job)
         self._handle: Callable[..., Any] = rp_scale.handle_job
         self.jobs_fetcher, self.jobs_handler = self._fetch_until_shutdown, self._handle_unless_stopped
-        self.stop_signals_fetcher = functools.partial(self._until_shutdown, rp_job.get_stop_signals)
+        # The API may repeat a stop until its job has ended, so stops are no news. After an empty answer the SDK itself rests.
+        self.stop_signals_fetcher = Poll(rp_job.get_stop_signals, is_news=lambda _: False)
 
     async def run(self) -> None:
         """Until shutdown."""
@@ -207,6 +209,10 @@ class Scaler(JobScaler):  # type: ignore[misc]  # the SDK has no types
         assert self._taking is not None
         await self._taking
         await super().run_jobs(session)
+
+    async def monitor_stop_signals(self, session: ClientSession) -> None:
+        """Stop jobs as the platform says, until the shutdown begins."""
+        await self._until_shutdown(super().monitor_stop_signals, session)
 
     async def stop_job(self, job_id: str) -> bool:
         """Stop a job that runs, or one that waits to be run."""

@@ -114,6 +114,7 @@ problems = tuple(prepare_sdk_environment(os.environ))
 
 with processor_name_from_kernel():
     import runpod
+    from runpod.http_client import TooManyRequests
     from runpod.serverless.modules import rp_http, rp_job, rp_scale, worker_state
     from runpod.serverless.modules.rp_logger import RunPodLogger
     from runpod.serverless.modules.rp_scale import JobScaler
@@ -132,6 +133,7 @@ __all__ = [
     "JobScaler",
     "RunPodLogger",
     "SSRFError",
+    "TooManyRequests",
     "iter_content_capped",
     "problems",
     "resolve_and_validate",

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import s3_utils
 from f5_worker import log
 from f5_worker.atomic import replace_atomically
-from f5_worker.errors import DeliveryError, NotFoundError, StorageError, brief
+from f5_worker.errors import DeliveryError, JobStopped, NotFoundError, StorageError, brief
 from f5_worker.formats import ANY_RATE, CONTENT_TYPES, ResultKind
 from f5_worker.s3_config import S3Config
 from f5_worker.settings import Settings
@@ -82,6 +82,7 @@ def deliver(
 
     Raises:
         DeliveryError: no way is left; says which failed, and what to do.
+        JobStopped: the job was stopped in its upload.
     """
     size, failures, limit = path.stat().st_size, list[str](), settings.max_inline_bytes
 
@@ -91,6 +92,8 @@ def deliver(
     if s3 is not None and not settings.keep_local:
         try:
             return delivered("url", store_result(s3, path, kind, job_id, result_format), "in S3")
+        except JobStopped:
+            raise
         except Exception as error:  # noqa: BLE001 - what was paid for is delivered, whatever an upload ran into
             failures.append(f"The upload to S3 failed: {error.message if isinstance(error, StorageError) else brief(error)}")
     if not settings.asked_from_afar and not (failures and size <= limit):

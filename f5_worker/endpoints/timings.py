@@ -92,7 +92,8 @@ class WordTimer:
                 words, warnings = self.words(speech)
             fields = self._about(words)
             if self._request.return_word_timings:
-                fields["timing_files"], failed = timing_files(words, self._request, self._job, job_id, folders, room)
+                with self._job.stages("upload"):
+                    fields["timing_files"], failed = timing_files(words, self._request, self._job, job_id, folders, room)
                 warnings += failed
         except JobStopped:
             raise

@@ -110,9 +110,9 @@ def hand_over(
     Raises:
         DeliveryError: no way is left.
     """
-    about = about_speech(request, spoken.speech, spoken.seed, spoken.references, job)
+    about = partial(about_speech, request, spoken.speech, spoken.seed, spoken.references, job)
     if job.settings.parts_only:
-        return {**about, "status": "completed", "warnings": job.warnings}
+        return {**about(), "status": "completed", "warnings": job.warnings}
     path = write(written or spoken.speech, spoken.output_format, spoken.result_rate, folders, job)
     with job.stages("upload"):
         delivered = deliver(
@@ -127,7 +127,7 @@ def hand_over(
     inline = delivered.size if delivered.way == "base64" else 0
     timed = {} if timer is None else timer.answer(spoken.speech, result_id, folders, job.settings.max_inline_bytes - inline)
     return {
-        **about,
+        **about(),  # not before: it says how long the stages took
         **delivered.answer(),
         **timed,
         "output_format": delivered.format,

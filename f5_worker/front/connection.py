@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from f5_worker import log
-from f5_worker.errors import RequestError, place_of, unexpected
+from f5_worker.errors import RequestError, RequestTooSlowError, place_of, unexpected
 from f5_worker.front.statuses import error_response
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -17,6 +17,10 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 PING = "/ping"
+BODY_SECONDS = 300.0
+"""In which a request's whole body must have come: the largest needs 2 Mbit/s for that."""
+TAKE_SECONDS = 60.0
+"""Within which a client must have room for the next piece of its answer: until then its job has the place of others."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -70,16 +74,25 @@ class Connections:
         """Run the application; whether the client left before the end."""
         whole = asyncio.Event()  # the body has come
         complete = False
+        until = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def send_part(message: Message) -> None:
             nonlocal complete
             complete = message["type"] == "http.response.body" and not message.get("more_body", False)
-            await send(message)
+            try:
+                async with asyncio.timeout(TAKE_SECONDS):
+                    await send(message)
+            except TimeoutError:
+                raise Cut from None
 
         async def receive_body() -> Message:
             if whole.is_set():
                 await asyncio.Event().wait()  # for others that would look out for the client's leaving
-            message = await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise RequestTooSlowError(f"The body has not come within {BODY_SECONDS:g} s; send clips as URLs.") from None
             if message["type"] == "http.disconnect" or not message.get("more_body", False):
                 whole.set()
             return message

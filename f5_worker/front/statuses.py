@@ -30,6 +30,7 @@ STATUSES: Mapping[type[WorkerError], int] = {
     errors.RequestError: 404,
     errors.KeyRefusedError: 401,
     errors.RequestTooLargeError: 413,
+    errors.RequestTooSlowError: 408,
     errors.WrongContentTypeError: 415,
     errors.TooManyRequestsError: 429,
 }
@@ -66,7 +67,7 @@ def error_response(answer: Mapping[str, Any], path: str, status: int | None = No
     headers = {"Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if status == 413:
+    if status in (408, 413):
         headers["Connection"] = "close"  # the rest of the body is not read
     if status in (429, 503) and not answer.get("refresh_worker"):
         headers["Retry-After"] = str(max(1, round(retry_in)))

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import socket
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import uvicorn
 
 from f5_worker import errors
 from f5_worker.errors import CudaBrokenError, SynthesisError, TooManyRequestsError, WorkerError
+from f5_worker.front import connection
 from f5_worker.front.app import Front
 from f5_worker.front.connection import Connections
 from f5_worker.front.gate import WAITING_PER_PLACE, Gate
@@ -31,13 +34,19 @@ class FailingWorker:
 
     def __init__(self, error: WorkerError) -> None:
         self.error, self.ended = error, threading.Event()
+        self.streams = self._failing_stream
         self.resources = Resources({"F5TTS_MODEL": "smoke"})
         self.readiness = Readiness(self.resources)
 
     async def handler(self, _job: Mapping[str, Any]) -> dict[str, Any]:
         return self.error.answer()
 
-    async def stream_handler(self, _job: Mapping[str, Any], _settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream_handler(self, job: Mapping[str, Any], settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
+        async with aclosing(self.streams(job, settings)) as parts:
+            async for part in parts:
+                yield part
+
+    async def _failing_stream(self, _job: Mapping[str, Any], _settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
         yield PART
         yield self.error.answer()
 
@@ -85,6 +94,38 @@ def test_what_the_process_cannot_survive_is_told_to_the_platform_and_ends_it(wor
     ping = requests.get(f"{url}/ping", timeout=PATIENCE)
     assert (ping.status_code, ping.json()["error"]) == (503, "The GPU's context is broken.")
     assert worker.ended.is_set()
+
+
+def test_a_body_that_does_not_come_in_time_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.2)
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
+        head = "POST /tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+        client.sendall(head.encode() + b'{"text"')
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))  # until the server closes
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"error_type":"RequestTooSlowError"' in answer.replace(b": ", b":")
+
+
+def test_who_takes_nothing_of_a_stream_leaves_the_place_to_others(
+    worker: FailingWorker, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "TAKE_SECONDS", 0.2)
+    closed = threading.Event()
+
+    async def endless(_job: Mapping[str, Any], _settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
+        try:
+            while True:
+                yield PART
+        finally:
+            closed.set()
+
+    worker.streams = endless
+    response = requests.post(f"{url}/v1/audio/speech", json={"input": "Hello."}, timeout=PATIENCE, stream=True)
+    assert closed.wait(PATIENCE)
+    answer = requests.post(f"{url}/tts", json={"text": "Hello."}, timeout=PATIENCE)  # in the only place
+    assert answer.json()["error"] == worker.error.message
+    response.close()
 
 
 def test_every_error_has_a_status() -> None:

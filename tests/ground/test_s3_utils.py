@@ -3,7 +3,6 @@
 import gc
 import inspect
 import re
-import socket
 import ssl
 import string
 import subprocess
@@ -13,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,7 +41,7 @@ from f5_worker.network import stopping
 from f5_worker.s3_config import S3Config
 from s3_utils import ObjectInfo
 from tests import PATIENCE, wait_until
-from tests.support.s3_server import S3Server, black_hole, cutting_proxy, listener, refused_endpoint, stalled_reader
+from tests.support.s3_server import S3Server, black_hole, cutting_proxy, refused_endpoint, stalled_reader, stalling_proxy
 
 LARGE = 20 * 1024 * 1024  # above the threshold of multipart uploads
 SECRETS = ("testsecretkey1234", "X-Amz-", "Signature=")
@@ -376,28 +374,16 @@ def test_connection_that_always_breaks_in_mid_upload(
 
 @pytest.mark.filterwarnings("ignore:unclosed file")  # of parts that boto3 had not begun with
 def test_a_stop_takes_a_large_upload_back(s3_server: S3Server, s3_config: S3Config, large_file: Path) -> None:
-    under_way, go_on, stop, ends = threading.Event(), threading.Event(), Stop(), list[BaseException]()
-
-    def serve(client: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", s3_server.port)) as server, suppress(OSError):
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            passed = 0
-            while data := client.recv(65536):
-                server.sendall(data)
-                passed += len(data)
-                if passed > 2**20:
-                    under_way.set()
-                    go_on.wait(PATIENCE)
+    stop, ends = Stop(), list[BaseException]()
 
     def upload() -> None:
         stopping.set(stop)
         try:
-            s3_utils.upload_file(replace(s3_config, endpoint_url=f"http://127.0.0.1:{port}"), large_file, "key", "audio/wav")
+            s3_utils.upload_file(replace(s3_config, endpoint_url=endpoint), large_file, "key", "audio/wav")
         except BaseException as error:  # noqa: BLE001 - told to the test
             ends.append(error)
 
-    with listener(serve) as port:
+    with stalling_proxy(s3_server.port, 2**20) as (endpoint, under_way, go_on):
         thread = threading.Thread(target=upload)
         thread.start()
         assert under_way.wait(PATIENCE)
@@ -412,12 +398,6 @@ def test_a_stop_takes_a_large_upload_back(s3_server: S3Server, s3_config: S3Conf
     assert "Uploads" not in client.list_multipart_uploads(Bucket=s3_config.bucket, Prefix=s3_config.prefix)
     ends.clear()  # whose traceback has the call
     gc.collect()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
 
 
 def test_upload_survives_connections_that_break_now_and_then(

@@ -96,6 +96,9 @@ class JobApi:
         self.weather: Callable[[str, Kind], int | None] = lambda _job_id, _kind: 200
         """Asked about every post before it is taken, in its connection's thread: the HTTP status of the answer. 200 keeps the
         post; ``None`` drops the connection and keeps nothing; ``TAKEN`` keeps the post and drops the connection."""
+        self.poll_status: int | None = 200
+        """The HTTP status that polls for jobs and for stops are answered with at once, where it is another than 200; ``None``
+        drops their connections."""
         self._faults: list[Exception] = []
         self._closing = False
         self._server = Server(self)
@@ -203,6 +206,11 @@ class JobApi:
         with self._changed:
             return list(self._pings)
 
+    def polls(self) -> list[float]:
+        """``time.monotonic()`` of each poll for jobs, those that failed too."""
+        with self._changed:
+            return list(self._polls)
+
     def first_poll(self, timeout: float = PATIENCE, *, after: float = 0.0) -> float:
         """``time.monotonic()`` of the moment (not before ``after``) when a worker first asked for a job, and so was ready."""
         return self._expect(timeout, "poll of a worker", lambda: next((at for at in self._polls if at >= after), None))
@@ -250,10 +258,13 @@ class JobApi:
             self._taken |= {str(job["id"]): (worker_id, time.monotonic()) for job in jobs}
             return jobs
 
+        return self._hold(connection, look)
+
+    def polled(self) -> None:
+        """Note a poll for jobs."""
         with self._changed:
             self._polls.append(time.monotonic())
             self._changed.notify_all()
-        return self._hold(connection, look)
 
     def give_back(self, jobs: list[dict[str, Any]]) -> None:
         """Put jobs that could not be handed over at the head of the queue again."""

@@ -65,7 +65,11 @@ class Connection(BaseHTTPRequestHandler):
         query = parse_qs(urlsplit(self.path).query)
         if not self._authorized():
             return
-        if route == "job-take":
+        if route.startswith("job-take"):
+            api.polled()
+        if route.startswith("job-") and api.poll_status != 200:
+            self._answer_or_drop(api.poll_status)
+        elif route == "job-take":
             self._hand_out(worker_id, 1)
         elif route == "job-take-batch":
             self._hand_out(worker_id, int(query["batch_size"][0]), as_list=True)
@@ -88,12 +92,14 @@ class Connection(BaseHTTPRequestHandler):
         if route not in ("job-done", "job-stream"):
             self._answer(404, {"error": f"no route {route}"})
             return
-        status = self.server.api.accept(job_id, "result" if route == "job-done" else "stream", raw)
+        self._answer_or_drop(self.server.api.accept(job_id, "result" if route == "job-done" else "stream", raw))
+
+    def _answer_or_drop(self, status: int | None) -> None:
         if status is None:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
         else:
-            self._answer(status, {})
+            self._answer(status, None if status == 204 else {})
 
     def _path(self) -> list[str]:
         """``[route, worker id, job id]`` of ``/v2/ENDPOINT/ROUTE/WORKER[/JOB]``."""

@@ -273,3 +273,31 @@ def cutting_proxy(port: int, *, sent: int | None = None, received: int | None = 
 
     with listener(serve) as proxy_port:
         yield f"http://127.0.0.1:{proxy_port}"
+
+
+@contextmanager
+def stalling_proxy(port: int, after: int) -> Iterator[tuple[str, threading.Event, threading.Event]]:
+    """An endpoint that passes on to the server at ``port``, but of what a connection sends no more than about ``after`` bytes.
+
+    Yields the endpoint, an event for "so much has been passed on", and one that lets the rest through once it is set.
+    """
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    def serve(client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server, suppress(OSError):
+            threading.Thread(target=pump, args=(server, client), daemon=True).start()
+            passed = 0
+            while data := client.recv(65536):
+                server.sendall(data)
+                passed += len(data)
+                if passed > after:
+                    under_way.set()
+                    go_on.wait(PATIENCE)
+
+    with listener(serve) as proxy_port:
+        yield f"http://127.0.0.1:{proxy_port}", under_way, go_on

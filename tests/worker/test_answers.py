@@ -1,10 +1,13 @@
 """Real answers are as ``schema.json`` says, with no field that it does not name."""
 
+import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
 
+import handler
 from f5_worker.job import answer as job_answer
 from f5_worker.job.schema import PATH
 from f5_worker.s3_config import S3Config
@@ -13,6 +16,13 @@ from tests.support.json_schema import conforms
 from tests.support.sounds import sound_file, voice
 
 ANSWERS: dict[str, dict[str, Any]] = json.loads(PATH.read_text(encoding="utf-8"))["$defs"]["answers"]
+
+
+def streamed(job: dict[str, Any]) -> list[dict[str, Any]]:
+    async def run() -> list[dict[str, Any]]:
+        return [part async for part in handler.stream_handler(job)]
+
+    return asyncio.run(run())
 
 
 def check(name: str, answer: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +50,30 @@ def test_answers_are_as_the_schema_says(fresh_worker: FreshWorker, s3_config: S3
         ask("download", job_id=spoken["job_id"], type=kind)
     ask("delete_voice", voice_name="bob.wav")
     check("error", fresh_worker.ask({"endpoint": "delete_voice", "voice_name": "bob.wav"}))
+
+
+@pytest.mark.parametrize("kind", ["speech", "stream", "items"])
+def test_an_answer_says_how_long_each_stage_took(fresh_worker: FreshWorker, s3_config: S3Config, kind: str) -> None:
+    """All of them: what is measured after the answer is begun would be 0."""
+    fresh_worker.restart(STREAMING=str(kind == "stream").lower())
+    fresh_worker.use_s3(s3_config)
+    text: dict[str, Any] = {"items": [{"text": "Hello."}, {"text": "Bye."}]} if kind == "items" else {"text": "Hello."}
+    job = {**text, "nfe_step": 1, "ref_audio_base64": base64_of(sound_file(voice(3))), "ref_text": "Some call me nature."}
+    began = time.perf_counter()
+    answer = streamed({"input": job})[-1] if kind == "stream" else fresh_worker.ask(job)
+    took = time.perf_counter() - began
+    answers = answer.get("items", [answer])
+    assert [each.get("error") for each in answers] == [None] * len(answers)
+    for each in answers:
+        stages = {**each["timings"]}
+        factor = stages.pop("real_time_factor")
+        assert stages.keys() == {"model_load", "reference", "synthesis", "encode", "upload"}
+        assert factor == pytest.approx(stages["synthesis"] / each["duration"], abs=2e-4)
+    own = [sum(each["timings"][name] for each in answers) for name in ("reference", "synthesis", "encode", "upload")]
+    assert min(own) > 0
+    assert answer["timings"]["model_load"] > 0
+    if kind != "items":
+        assert sum(own) + answer["timings"]["model_load"] <= took
 
 
 @pytest.mark.parametrize("items", [False, True])

@@ -1,16 +1,19 @@
 """The job loop under a failing job API: no answer is lost, no stop and no shutdown loses or keeps a job."""
 
+import asyncio
 import base64
 import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import requests
 import runpod
 
+from f5_worker import polls
 from f5_worker.s3_config import S3Config
 from f5_worker.sdk import prepare_sdk_environment
 from tests import REPOSITORY, wait_until
@@ -29,6 +32,75 @@ def test_an_answer_is_posted_until_it_is_taken(environment: dict[str, str], tmp_
         job_id = api.submit(HEALTH)
         assert api.result(job_id)["output"]["jobs"]["completed"] == 0
         assert [attempt.status for attempt in api.attempts(job_id)] == [*breaks, 200]
+
+
+@pytest.mark.parametrize(
+    ("status", "rests"),
+    [
+        (500, [0.1, 0.2, 0.4, 0.8, 1.6]),
+        (401, [0.1, 0.2, 0.4]),
+        (None, [0.0, 0.1, 0.0, 0.2, 0.0, 0.4]),  # aiohttp itself asks once more after a connection that was dropped
+        (400, [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]),  # the SDK takes it for "no job": so FlashBoot answers
+        (204, [0.1, 0.2, 0.4]),
+        (429, [5.0]),
+    ],
+)
+def test_polls_that_fail_or_are_answered_at_once_are_followed_by_a_rest_that_grows(
+    environment: dict[str, str], tmp_path: Path, status: int | None, rests: list[float]
+) -> None:
+    with JobApi() as api:
+        api.poll_status = status
+        with WorkerProcess(api, env=environment, cwd=tmp_path) as worker:
+            wait_until(lambda: len(api.polls()) > len(rests))
+            gaps = [later - earlier for earlier, later in pairwise(api.polls())]
+            assert all(gap > rest - 0.001 for gap, rest in zip(gaps, rests, strict=False)), gaps
+            api.poll_status = 200
+            assert "output" in worker.result(api.submit(HEALTH))
+
+
+RESTS_OF_AN_HOUR = """
+import handler
+from f5_worker import polls
+polls.FIRST_REST, polls.LONGEST_REST = 3600, {"failed": 3600, "empty": 3600}
+handler.main()
+"""
+
+
+@pytest.mark.parametrize("status", [500, 429, 204])
+def test_sigterm_ends_a_rest(environment: dict[str, str], status: int) -> None:
+    with JobApi() as api:
+        api.poll_status = status
+        with WorkerProcess(api, env=environment, cwd=REPOSITORY, command=[sys.executable, "-c", RESTS_OF_AN_HOUR]) as worker:
+            api.first_poll()
+            worker.sigterm()
+            assert worker.wait() == 0
+        assert len(api.polls()) == 1
+
+
+def test_after_a_poll_that_was_held_open_the_next_comes_at_once(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-c", RESTS_OF_AN_HOUR]
+    with JobApi(hold=2 * polls.HELD) as api, WorkerProcess(api, env=environment, cwd=REPOSITORY, command=command) as worker:
+        wait_until(lambda: len(api.polls()) == 4)
+        assert "output" in worker.result(api.submit(HEALTH))
+        assert "output" in worker.result(api.submit(HEALTH))
+
+
+def test_stops_that_the_api_repeats_are_no_news() -> None:
+    brought: list[list[str]] = [["a"], ["a"], []]
+
+    async def poll() -> list[str]:
+        return brought.pop(0)
+
+    async def rests(poll: polls.Poll) -> list[float]:
+        found = []
+        while brought:
+            await poll()
+            found.append(poll._rest)
+        return found
+
+    assert asyncio.run(rests(polls.Poll(poll, is_news=lambda _: False))) == [0.1, 0.2, 0.4]
+    brought[:] = [[], ["a"], []]
+    assert asyncio.run(rests(polls.Poll(poll))) == [0.1, 0.0, 0.1]
 
 
 def test_what_cannot_be_encoded_is_answered_too(environment: dict[str, str], tmp_path: Path) -> None:
@@ -168,19 +240,27 @@ SMOKE = {"F5TTS_MODEL": "smoke", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
 SPEECH = {"text": "Four score and seven years ago.", "nfe_step": 1}
 
 
+PATIENT = """
+import handler
+from f5_worker.delivery import records
+records._PATIENCE = 300.0  # on a busy machine the first answer of a bucket takes longer than a job is held up for
+handler.main()
+"""
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_job_that_is_handed_out_twice_is_answered_from_what_was_made(
-    environment: dict[str, str], tmp_path: Path, s3_config: S3Config, restarted: bool
+    environment: dict[str, str], s3_config: S3Config, restarted: bool
 ) -> None:
-    env = environment | SMOKE | s3_environment(s3_config)
+    env, command = environment | SMOKE | s3_environment(s3_config), [sys.executable, "-c", PATIENT]
     with JobApi() as api:
-        with WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+        with WorkerProcess(api, env=env, cwd=REPOSITORY, command=command) as worker:
             job_id = api.submit(SPEECH)
             first = worker.result(job_id)["output"]
             if not restarted:
                 api.submit(SPEECH, id=job_id)
                 wait_until(lambda: len(api.results(job_id)) == 2)
-        with WorkerProcess(api, env=env, cwd=tmp_path) as worker:
+        with WorkerProcess(api, env=env, cwd=REPOSITORY, command=command) as worker:
             if restarted:
                 api.submit(SPEECH, id=job_id)
                 wait_until(lambda: len(api.results(job_id)) == 2)
