@@ -45,6 +45,7 @@ class Aligner:
     def __init__(self) -> None:
         self._tokens: dict[str, str | None] = {}
         self._decoders: list[Any] = []
+        self._decoder(0)  # before there is anything to do
 
     def align(self, words: Sequence[str], sound: bytes, *, wide: bool = False) -> list[Span | None]:
         """Where each word is heard, in seconds; ``None`` where it is not.

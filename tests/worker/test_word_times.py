@@ -11,6 +11,7 @@ import handler
 from f5_worker.endpoints import timings
 from f5_worker.s3_config import S3Config
 from f5_worker.timing.align import ChunkAligner
+from f5_worker.timing.whole import WholeText
 from tests.support.fresh_worker import QUICK, FreshWorker, sound
 
 DEMO = {"F5TTS_MODEL": "demo", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
@@ -69,7 +70,7 @@ def test_files_are_stored_and_downloaded(fresh_worker: FreshWorker, s3_config: S
     assert found["filename"] == f"{answer['job_id']}.vtt"
 
 
-@pytest.mark.parametrize("broken", ["hear", "_as_sent"])
+@pytest.mark.parametrize("broken", ["hear", "add"])
 def test_the_audio_is_delivered_whatever_fails(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("planted")
@@ -77,7 +78,7 @@ def test_the_audio_is_delivered_whatever_fails(fresh_worker: FreshWorker, monkey
     if broken == "hear":
         monkeypatch.setattr(ChunkAligner, "hear", fail)
     else:
-        monkeypatch.setattr(timings, "_as_sent", fail)
+        monkeypatch.setattr(WholeText, "add", fail)
     answer = fresh_worker.ask({**QUICK, "return_word_timings": True})
     assert sound(answer, fresh_worker.folder).duration == pytest.approx(answer["duration"], abs=1e-4)
     assert any("RuntimeError" in warning for warning in answer["warnings"])
