@@ -14,7 +14,7 @@ from f5_worker.job.answer import MAX_PART_BYTES
 from f5_worker.timing.align import ChunkAligner, Heard
 from tests.support.fresh_worker import FreshWorker
 from tests.worker.test_streaming import streamed
-from tests.worker.test_word_times import DEMO, SETTINGS, SENTENCE, Mumbler, check
+from tests.worker.test_word_times import DEMO, SENTENCE, SETTINGS, Mumbler, check
 
 TEXT = (
     "They said the car would break down, and indeed it did. So we walked home along the river, slowly, and talked about what "
