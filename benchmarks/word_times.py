@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             {name: each.figures() for name, each in judged.items()},
             {"sentences": sentences},
             notes=[
-                "Median / 90th percentile. Every third word is dropped, alone, in two ways: cut out of the sound, and never said.",
+                "Median / 90th percentile. Every third word is dropped, alone, in two ways: cut out, and never said.",
                 "flite's phones have exact times; the recorded clips are flite's too, of earlier sentences.",
             ],
         )
