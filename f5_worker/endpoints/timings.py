@@ -13,7 +13,7 @@ from typing import Any, Self
 from f5_worker import log
 from f5_worker.audio.samples import Samples
 from f5_worker.delivery.deliver import store_result
-from f5_worker.errors import JobStopped, StorageError
+from f5_worker.errors import JobStopped, StorageError, WorkerError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.mel import SAMPLE_RATE
@@ -202,7 +202,13 @@ class WordTimer:
         for retry in range(MOST_RETRIES + 1):
             seed = (item.seed + retry) % 2**31
             if retry:
-                wave = speak_again(replace(item, seed=seed))
+                try:
+                    wave = speak_again(replace(item, seed=seed))
+                except WorkerError as error:  # what was spoken before is good enough to be delivered
+                    if error.refresh_worker:
+                        raise
+                    self._job.warnings.append(f"Chunk {number} could not be spoken again: {error.message}")
+                    break
                 future = self._submit(item.reading, wave)
             heard = self._result(future, item.reading, len(wave) / SAMPLE_RATE)
             missing = [word.text for word in heard.dropped]

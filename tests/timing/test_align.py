@@ -1,19 +1,14 @@
 """Words found in speech whose times are known, words that are not there, and a child process that fails in every way."""
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from f5_worker.text.reading import Reading
 from f5_worker.timing.align import ChunkAligner, Heard, align
@@ -21,32 +16,9 @@ from f5_worker.timing.pauses import find_pauses, snap
 from f5_worker.timing.place import TimedWord, fill, place
 from f5_worker.timing.pocket import Pocket, PocketError
 from f5_worker.timing.words import words_of
+from tests.support.word_truth import Clip, recorded
 
-CLIPS = Path(__file__).parent / "clips"
-
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """Speech whose word times are known: mono samples [n] at ``rate`` Hz, spans in seconds by word."""
-
-    text: str
-    samples: NDArray[np.float32]
-    rate: int
-    spans: list[tuple[float, float]]
-
-    def without(self, place: int) -> NDArray[np.float32]:
-        """The samples without those of a word."""
-        start, end = (round(edge * self.rate) for edge in self.spans[place])
-        return np.concatenate([self.samples[:start], self.samples[end:]])
-
-
-def clips() -> Iterator[Clip]:
-    for item in json.loads((CLIPS / "truth.json").read_text(encoding="utf-8"))["items"]:
-        samples, rate = soundfile.read(CLIPS / item["file"], dtype="float32")
-        yield Clip(item["text"], samples, rate, [(word["start"], word["end"]) for word in item["words"]])
-
-
-ALL = list(clips())
+ALL = list(recorded())
 
 
 def errors(words: Sequence[TimedWord], clip: Clip, *, skip: int | None = None) -> list[float]:
