@@ -86,6 +86,16 @@ def test_nothing_in_sound_or_text_fails(sound: str, text: str) -> None:
     assert all(word.start < word.end for word in words)
 
 
+@pytest.mark.parametrize("text", ["Nobody ever whispered that. " * 60, "Internationalization " * 60, "$1,234.56 " * 30])
+def test_a_text_that_is_far_too_long_is_estimated_at_once(text: str) -> None:
+    clip = ALL[3]
+    with Pocket(["/nonexistent"]) as pocket:  # which would fail for another reason
+        heard = ChunkAligner(pocket).hear(Reading(text), clip.samples, clip.rate)
+    assert heard.failure == "the text is too long for its sound"
+    assert set(heard.confidences) == {0}
+    assert len(heard.spans) == len(text.split())
+
+
 # Where nothing was heard
 
 PAUSES = st.lists(st.tuples(st.floats(0, 9), st.floats(0.1, 1)), max_size=4)

@@ -1,4 +1,4 @@
-"""Words in what Debian's flite says, whose phones have exact times: three voices, numbers and all, and words that it leaves out."""
+"""Words in what Debian's flite says, whose phones have exact times: three voices, words said and left out."""
 
 import re
 import shutil
