@@ -23,6 +23,7 @@ from f5_worker.timing.words import Word, words_of
 
 _HEARD_LEAST = 0.5  # of a chunk's words: with fewer, what was heard is not trusted either
 _UNHEARD_SOUND = 0.4  # seconds of sound that belong to no word
+_MOST_SILENT = 0.8  # of a word: what lies in a pause was not said
 _LOST_WORDS = 3  # missed together
 # Of speech, a second. The aligner's phones last 30 ms and more, so that what is faster cannot be found; and it searches the
 # longer, the more words are not there: widely, where so many are, for minutes.
@@ -90,6 +91,7 @@ class ChunkAligner:
         except Exception as error:  # noqa: BLE001 - times are extra, and the speech is paid for
             log.warn(f"Word times failed: {type(error).__name__}")
             failure = f"an unexpected {type(error).__name__}"
+        found = [None if item and _silent_share(item[0], pauses) > _MOST_SILENT else item for item in found]
         sounding = sum(word.sounds for word in words)
         if failure is None and sum(item is not None for item in found) < _HEARD_LEAST * sounding:
             failure = "most words could not be found in the sound"
@@ -147,6 +149,11 @@ def align(
 def _letters(spoken: str) -> int:
     """About how many letters are heard; figures stand for words."""
     return sum(character.isalpha() + 4 * character.isdigit() for character in spoken)
+
+
+def _silent_share(span: Span, pauses: Sequence[Pause]) -> float:
+    start, end = span
+    return sum(max(0.0, min(last, end) - max(first, start)) for first, last in pauses) / (end - start)
 
 
 def _is_doubtful(words: Sequence[Word], spans: Sequence[Span | None], pauses: Sequence[Pause], seconds: float) -> bool:

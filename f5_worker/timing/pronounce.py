@@ -21,13 +21,11 @@ def _table(text: str) -> Mapping[str, Sequence[str]]:
 
 # As function words sound between others, where the dictionary has their full form only.
 _WEAK = _table("""
-    a: AH | EY; an: AH N; and: AH N D | AH N | N; are: ER | AA R; as: AH Z; at: AH T; be: B IH; but: B AH T; by: B AH; can:
-    K AH N; could: K AH D; do: D AH; for: F ER; from: F R AH M; had: HH AH D | AH D; has: HH AH Z | AH Z; have: HH AH V |
-    AH V; he: IY; her: HH ER | ER; him: IH M; his: IH Z; in: AH N | IH N; is: Z | S; it: AH T | IH T; just: JH AH S T; my:
-    M AH; not: N AH T; of: AH V | AH; on: AH N; or: ER; our: AA R; shall: SH AH L; should: SH AH D; so: S AH; some: S AH M;
-    than: DH AH N; that: DH AH T; the: DH AH | DH IY; them: DH AH M | AH M; then: DH AH N; there: DH ER; to: T AH | T IH;
-    us: AH S; was: W AH Z; were: W ER; what: W AH T; will: W AH L | AH L; with: W AH DH | W IH TH; would: W AH D | AH D; you:
-    Y AH; your: Y ER
+    an: AH N; and: AH N D | AH N; are: AA R; as: AH Z; at: AH T; be: B IH; but: B AH T; by: B AH; can: K AH N; could: K AH D;
+    do: D AH; for: F ER; from: F R AH M; had: HH AH D; has: HH AH Z; have: HH AH V; her: HH ER; his: IH Z; in: AH N; it: AH T;
+    just: JH AH S T; my: M AH; not: N AH T; of: AH V; on: AH N; should: SH AH D; so: S AH; some: S AH M; than: DH AH N; that:
+    DH AH T; the: DH AH; them: DH AH M; then: DH AH N; there: DH ER; to: T AH | T IH; us: AH S; was: W AH Z; were: W ER; what:
+    W AH T; will: W AH L; with: W AH DH | W IH TH; would: W AH D; you: Y AH; your: Y ER
 """)
 # The longest that matches is taken; (?<...) and (?=...) look at the letters around.
 _RULES = tuple(

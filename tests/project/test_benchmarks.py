@@ -24,6 +24,7 @@ from benchmarks import (
     plot_cold_start,
     streaming,
     warm_request,
+    word_times,
 )
 from benchmarks.bench import FLOOR, STOCK, WORKER, Target, table
 from benchmarks.contest import Arena, Spread, alternate, spread
@@ -176,6 +177,16 @@ def test_listening(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
     for steps in listening.NFE_STEPS:
         assert document["figures"][f"nfe_step={steps}"]["words"] == 5
     assert [len(heard) for heard in document["runs"].values()] == [1] * len(document["figures"])
+
+
+def test_word_times(tmp_path: Path, models: Path) -> None:
+    document = measure(word_times.main, tmp_path, models, "--sentences", "1")
+    assert len(word_times.SENTENCES) == 40
+    for figures in document["figures"].values():
+        assert figures["words"] >= 11
+        assert figures["dropped"] >= 4
+        assert figures["CPU seconds a minute"] > 0
+    assert word_times.RECORDED in document["figures"]
 
 
 def test_a_process_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:
