@@ -1,23 +1,33 @@
 """How exact the times of words are, and whether dropped words are found: on flite's speech, whose own times are known."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from tempfile import TemporaryDirectory
+from time import process_time
 from typing import Any
 
 import numpy as np
-import psutil
 
 from benchmarks.bench import bench
+from f5_worker.audio.codec import resample
 from f5_worker.text.reading import Reading
 from f5_worker.timing.align import ChunkAligner
-from f5_worker.timing.pocket import Pocket
+from f5_worker.timing.pauses import find_pauses, snap
+from f5_worker.timing.place import fill
+from f5_worker.timing.pocket import SAMPLE_RATE, Pocket
+from f5_worker.timing.whisper import WhisperAligner
+from f5_worker.timing.words import words_of
+from f5_worker.voice.transcriber import Transcriber
+from tests.support.whisper import make_whisper
 from tests.support.word_truth import VOICES, Clip, recorded, said
 
 SENTENCES = (Path(__file__).parent / "word_times.txt").read_text(encoding="utf-8").splitlines()
 """None of which the aligner was tuned on."""
 RECORDED = "recorded clips"
+WHISPER = "Whisper tiny.en, told the text"
+JOINED = 5
 _NOTES = (
     "Median / 90th percentile. Every third word is dropped, alone, in two ways: cut out, and never said.",
     "flite's phones have exact times; the recorded clips are flite's too, of earlier sentences.",
@@ -48,7 +58,7 @@ class Judgement:
         doubted = len(self.doubted) + len(self.doubted_beside)
         return [
             *cells,
-            f"{self.dropped - len(self.missed)} of {self.dropped}",
+            f"{self.dropped - len(self.missed)} of {self.dropped}" if self.dropped else "not asked",
             f"{doubted} of {self.words + self.beside}",
             f"{60 * self.cpu / self.speech:.1f}",
         ]
@@ -83,41 +93,54 @@ def dropped(clip: Clip, voice: str | None, start: int) -> Iterator[tuple[int, np
             yield place, said(voice, rest).samples
 
 
-def judge(clips: Iterable[Clip], voice: str | None = None) -> Judgement:
+def judge(clips: Sequence[Clip], voice: str | None = None) -> Judgement:
     """Align clips with their texts, then each of them without some of its words."""
-    found = Judgement()
+    found = Judgement(words=sum(len(clip.spans) for clip in clips), speech=sum(len(clip.samples) / clip.rate for clip in clips))
+    before = getrusage(RUSAGE_CHILDREN)
     with Pocket() as pocket:
-        aligner = ChunkAligner(pocket)
-        aligner.hear(Reading("Hello."), np.zeros(16_000, dtype=np.float32), 16_000)  # the child starts
-        for number, clip in enumerate(clips):
-            words = clip.text.split()
-            before = _cpu_seconds()
-            heard = aligner.hear(Reading(clip.text), clip.samples, clip.rate)
-            found.cpu += _cpu_seconds() - before
-            found.speech += len(clip.samples) / clip.rate
-            found.words += len(words)
-            for word, span, truth, sure in zip(words, heard.spans, clip.spans, heard.confidences, strict=True):
+        for clip in clips:
+            heard = ChunkAligner(pocket).hear(Reading(clip.text), clip.samples, clip.rate)
+            for word, span, sure, truth in zip(heard.words, heard.spans, heard.confidences, clip.spans, strict=True):
                 found.starts.append(1000 * abs(span[0] - truth[0]))
                 found.ends.append(1000 * abs(span[1] - truth[1]))
                 if sure == 0:
-                    found.doubted.append(f"{word}: {clip.text}")
+                    found.doubted.append(f"{word.text}: {clip.text}")
+    after = getrusage(RUSAGE_CHILDREN)  # of the aligner's process, its start included
+    found.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with Pocket() as pocket:
+        for number, clip in enumerate(clips):
             for place, samples in dropped(clip, voice, number % EVERY):
-                heard = aligner.hear(Reading(clip.text), samples, clip.rate)
+                heard = ChunkAligner(pocket).hear(Reading(clip.text), samples, clip.rate)
+                named, missing = heard.words[place], heard.dropped
                 found.dropped += 1
-                found.beside += len(words) - 1
-                if heard.confidences[place] > 0:
-                    found.missed.append(f"{words[place]}: {clip.text}")
+                found.beside += len(heard.words) - 1
+                if named not in missing:
+                    found.missed.append(f"{named.text}: {clip.text}")
                 found.doubted_beside += [
-                    f"{word}, beside {words[place]}: {clip.text}"
-                    for other, (word, sure) in enumerate(zip(words, heard.confidences, strict=True))
-                    if sure == 0 and other != place
+                    f"{word.text}, beside {named.text}: {clip.text}" for word in missing if word is not named
                 ]
     return found
 
 
-def _cpu_seconds() -> float:
-    """Of this process's children, of which the aligner is one."""
-    return sum(sum(child.cpu_times()[:2]) for child in psutil.Process().children())
+def judge_whisper(clips: Sequence[Clip], aligner: WhisperAligner) -> Judgement:
+    """The same for ``WhisperAligner``, on clips joined to chunks as long as a voice's; it learns its offset on the way."""
+    found = Judgement()
+    for at in range(0, len(clips), JOINED):
+        part = clips[at : at + JOINED]
+        sound = np.concatenate([resample(clip.samples, clip.rate, SAMPLE_RATE) for clip in part])
+        offsets = np.cumsum([0.0, *(len(clip.samples) / clip.rate for clip in part)])
+        spans = [(offset, span) for clip, offset in zip(part, offsets, strict=False) for span in clip.spans]
+        words, before = words_of(Reading(" ".join(clip.text for clip in part))), process_time()
+        pauses = find_pauses(sound, SAMPLE_RATE)
+        heard = snap([item and item[0] for item in aligner.find(words, sound, pauses, "en")], pauses)
+        found.cpu += process_time() - before
+        found.speech += len(sound) / SAMPLE_RATE
+        found.words += len(words)
+        found.doubted += [word.text for word, span in zip(words, heard, strict=True) if span is None]
+        for (start, end), (offset, truth) in zip(fill(words, heard, pauses, float(offsets[-1])), spans, strict=True):
+            found.starts.append(1000 * abs(start - offset - truth[0]))
+            found.ends.append(1000 * abs(end - offset - truth[1]))
+    return found
 
 
 def together(parts: Sequence[Judgement]) -> Judgement:
@@ -136,11 +159,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         judged = {}
         try:
             for voice in VOICES:
-                judged[f"flite {voice}"] = judge((said(voice, text) for text in sentences), voice)
+                judged[f"flite {voice}"] = judge([said(voice, text) for text in sentences], voice)
             judged["all of flite"] = together([*judged.values()])
         except OSError:
             notes.append("flite's voices are left out: Debian's libflite1 is not installed.")
-        judged[RECORDED] = judge(islice(recorded(), max(1, len(sentences) // 10)))
+        clips = [said(voice, text) for voice in VOICES for text in sentences] if judged else list(recorded())
+        with TemporaryDirectory() as folder:
+            whisper = Transcriber(str(make_whisper(Path(folder) / "whisper")), "cpu", retry_seconds=0)
+            judged[WHISPER] = judge_whisper(clips, WhisperAligner(whisper.pipeline()))
+        judged[RECORDED] = judge(list(recorded())[: max(1, len(sentences) // 10)])
         columns = [
             "",
             "words",

@@ -184,7 +184,7 @@ def test_word_times(tmp_path: Path, models: Path) -> None:
     assert len(word_times.SENTENCES) == 40
     for figures in document["figures"].values():
         assert figures["words"] >= 11
-        assert figures["dropped"] >= 4
+        assert figures["dropped"] >= 4 or figures is document["figures"][word_times.WHISPER]
         assert figures["CPU seconds a minute"] > 0
     assert word_times.RECORDED in document["figures"]
 
