@@ -29,10 +29,10 @@ RECORDED = "recorded clips"
 WHISPER = "Whisper tiny.en, told the text"
 JOINED = 5
 _NOTES = (
-    "Median / 90th percentile. Every third word is dropped, alone, in two ways: cut out, and never said.",
+    "Median / 90th percentile. Every fifth word is dropped, alone, in two ways: cut out, and never said.",
     "flite's phones have exact times; the recorded clips are flite's too, of earlier sentences.",
 )
-EVERY = 3  # of the words are dropped, one at a time
+EVERY = 5  # of the words are dropped, one at a time
 
 
 @dataclass(slots=True)

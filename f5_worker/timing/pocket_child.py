@@ -20,11 +20,13 @@ from f5_worker.timing.pronounce import pronunciations
 SAMPLE_RATE = 16_000
 # The word lattice is searched again by default, which fails on one sentence in ten (cmusphinx/pocketsphinx 339).
 _BEAMS = ((1e-60, 1e-30), (1e-150, 1e-150))  # wide ones cost six times as much, and find what narrow ones have lost
-# The weights of a word that is said and of one that is skipped, by how many phones it has at least. Short words are to be found
-# in any sound, and have to be worth a price; a single vowel that is said is worth little.
-_WEIGHTS = {1: (0.1, 1.0), 2: (1e-3, 1.0), 3: (1e-3, 1.0)}
+# The weights of a word that is said and of one that is skipped. Short words, by how many phones they have at least, are to be
+# found in any sound, and have to be worth a price; a single vowel is never worth much.
+_SHORT_WORDS = {1: (0.1, 1.0), 2: (1e-6, 1.0), 3: (1e-6, 1.0)}
 _LONG_WORDS = (1.0, 1e-3)
-_DOUBTED = (1e-6, 1.0)  # those of a longer word that seems to be as short as its phones can be
+# The same for words that seem to be as short as their phones can be.
+_SHORT_WORDS_DOUBTED = {1: (0.1, 1.0), 2: (1e-12, 1.0), 3: (1e-12, 1.0)}
+_LONG_WORDS_DOUBTED = (1e-6, 1.0)
 _SHORTEST = 3  # frames of a phone
 _FRAME = 0.01
 _TOKEN = "word"
@@ -111,7 +113,9 @@ class Aligner:
 
     def _weights(self, name: str, doubted: bool) -> tuple[float, float]:
         phones = self._phones[name]
-        return _DOUBTED if doubted and phones > 1 else _WEIGHTS.get(phones, _LONG_WORDS)
+        if doubted:
+            return _SHORT_WORDS_DOUBTED.get(phones, _LONG_WORDS_DOUBTED)
+        return _SHORT_WORDS.get(phones, _LONG_WORDS)
 
     def _search(self, decoder: Any, prepare: Callable[[Any], None], names: Sequence[str], sound: bytes) -> dict[int, Segment]:
         """What was heard of ``names``, by their places; nothing where there is no path through the sound."""
