@@ -69,6 +69,18 @@ def test_a_dropped_word_is_found_and_no_other_doubted() -> None:
     assert doubted <= 0.01 * judged * len(ALL[0].spans)
 
 
+def test_a_word_in_silence_was_not_said() -> None:
+    """The aligner would rather put a short word into a pause than leave it out."""
+    clip = ALL[3]
+    silence = np.zeros(clip.rate // 2, dtype=np.float32)
+    with Pocket() as pocket:
+        aligner = ChunkAligner(pocket)
+        for word in ("the", "a", "of"):
+            samples = np.concatenate([silence, clip.samples, silence])
+            heard = aligner.hear(Reading(f"{word} {clip.text} {word}"), samples, clip.rate)
+            assert [found.text for found in heard.dropped] == [word, word]
+
+
 def test_another_text_is_doubted() -> None:
     clip = ALL[0]
     words = align("Nobody ever whispered to purple elephants during yesterday's thunderstorm.", clip.samples, clip.rate)
@@ -175,9 +187,21 @@ def test_a_child_is_started_again_after_one_failure() -> None:
         assert aligner.hear(Reading(clip.text), clip.samples, clip.rate).failure is None
 
 
+def test_a_child_that_is_started_ahead_is_the_one_that_aligns() -> None:
+    clip = ALL[3]
+    with Pocket() as pocket:
+        pocket.start()
+        child = pocket._child
+        assert child is not None
+        assert ChunkAligner(pocket).hear(Reading(clip.text), clip.samples, clip.rate).failure is None
+        assert pocket._child is child
+    Pocket(["/nonexistent"]).start()  # costs nothing until there is something to align
+
+
 def test_a_stopped_job_starts_no_child() -> None:
     pocket = Pocket()
     pocket.stop()
+    pocket.start()
     with pytest.raises(PocketError):
         pocket.align(["hello"], np.zeros(16_000, dtype=np.float32))
     assert pocket._child is None
