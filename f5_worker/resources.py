@@ -104,7 +104,8 @@ class Resources:
                 from f5_worker.runtime.device import pick_device
                 from f5_worker.voice.transcriber import Transcriber
 
-                device = pick_device(load_engine().torch, self.settings)
+                load_engine()
+                device = pick_device(self.settings)
                 self._transcriber = Transcriber(
                     self.settings.asr_model,
                     device,

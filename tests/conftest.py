@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.fresh_worker import fresh_worker
 from tests.support.processes import environment, job_api
@@ -12,6 +13,10 @@ from tests.support.s3_server import s3_config, s3_server
 if TYPE_CHECKING:
     from f5_worker.model.load import LoadedModel
     from tests.support.judge import Judge
+
+# How long an example takes says more about what else the machine does.
+settings.register_profile("worker", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("worker")
 
 __all__ = ["environment", "fresh_worker", "job_api", "s3_config", "s3_server"]
 

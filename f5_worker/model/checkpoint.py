@@ -43,20 +43,20 @@ def read_ahead(*paths: Path) -> Callable[[], None]:
     return wait
 
 
-def read_checkpoint(torch: Any, path: Path, device: str = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     """The model's weights by parameter name, mapped from the file (safetensors, or a pickle read with ``weights_only``).
 
     EMA weights are taken where the file has them, without ``ema_model.`` in their names, as in upstream's ``load_checkpoint``.
     The tensors are on the CPU; ``device`` is where they will be used.
     """
     if is_torch_file(path):
-        document = _unpickle(torch, path)
+        document = _unpickle(path)
         found = document.get("ema_model_state_dict") or document.get("model_state_dict") or document
     else:
         with readable(path):
             found = _map_safetensors(path)
         if device == "cpu":
-            _align(torch, path, found)
+            _align(path, found)
     ignored = {"initted", "step", "mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window"}
     if isinstance(found, Mapping):
         named = {name.replace("ema_model.", "") if isinstance(name, str) else name: tensor for name, tensor in found.items()}
@@ -71,11 +71,13 @@ def _map_safetensors(path: Path) -> dict[str, Any]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
 
 
-def _align(torch: Any, path: Path, weights: dict[str, Any]) -> None:
+def _align(path: Path, weights: dict[str, Any]) -> None:
     """Give tensors that do not start at a multiple of 16 bytes memory of their own, read past the mapping.
 
     The CPU kernels of small matrices round differently there; where tensors start depends on the length of the file's header.
     """
+    import torch
+
     with path.open("rb", buffering=0) as raw:
         header_size = int.from_bytes(raw.read(8), "little")
         header = json.loads(raw.read(header_size))
@@ -91,12 +93,14 @@ def _align(torch: Any, path: Path, weights: dict[str, Any]) -> None:
                     rest = rest[count:]
 
 
-def read_pickle(torch: Any, path: Path) -> dict[str, Any]:
+def read_pickle(path: Path) -> dict[str, Any]:
     """The tensors of a torch file by name, mapped from it; nothing but tensors is ever unpickled."""
-    return weights_of(path, _unpickle(torch, path))
+    return weights_of(path, _unpickle(path))
 
 
-def _unpickle(torch: Any, path: Path) -> Mapping[Any, Any]:
+def _unpickle(path: Path) -> Mapping[Any, Any]:
+    import torch
+
     with readable(path):
         document = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     return document if isinstance(document, Mapping) else weights_of(path, document)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from f5_worker.errors import CheckpointMismatchError
+from f5_worker.runtime.load_errors import damaged
 
 _HEAD = 512
 _TORCH = (b"PK\x03\x04", b"\x80")
@@ -83,10 +84,7 @@ def check_finite(cfm: Any, vocoder: Any) -> None:
 
 
 def _damaged(path: Path) -> CheckpointMismatchError:
-    return CheckpointMismatchError(
-        f"{_name(path)} is damaged, cut short or of a format that is not allowed; delete the file so that it is fetched again, "
-        f"or upload it again. {_what_it_is(path)}"
-    )
+    return CheckpointMismatchError(f"{damaged(_name(path))} {_what_it_is(path)}")
 
 
 def _name(path: Path) -> str:

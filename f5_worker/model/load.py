@@ -70,7 +70,7 @@ def load_model(settings: Settings) -> LoadedModel:
                 engine = importing.result()
             with stages("weights"):
                 reading()
-                built: LoadedModel = guarded(lambda: _build(engine, files, pick_device(engine.torch, settings), half))
+                built: LoadedModel = guarded(lambda: _build(engine, files, pick_device(settings), half))
             model = replace(built, load_seconds=stages.seconds)
             if copies and half is None and model.dtype == engine.torch.float16:
                 keep_copy(model.cfm.state_dict(), files.checkpoint, copies)
@@ -132,11 +132,12 @@ def _model_files(settings: Settings) -> Iterator[ModelFiles]:
 
 
 def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) -> LoadedModel:
-    torch = engine.torch
-    dtype = torch.float16 if half_precision(torch, device) else torch.float32
-    weights = _weights(torch, files.checkpoint, half if dtype == torch.float16 else None, device)
-    vocoder_weights = read_pickle(torch, files.vocoder_weights)
-    with _no_initialisation(torch):
+    import torch
+
+    dtype = torch.float16 if half_precision(device) else torch.float32
+    weights = _weights(files.checkpoint, half if dtype == torch.float16 else None, device)
+    vocoder_weights = read_pickle(files.vocoder_weights)
+    with _no_initialisation():
         model = build_architecture(engine, files, (_shapes(weights), _shapes(vocoder_weights)))
     cfm, vocoder, vocab_size = model.cfm, model.vocoder, len(model.vocab)
     # Buffers that no checkpoint holds must get the model's dtype too, as upstream's load_checkpoint gives it.
@@ -165,14 +166,14 @@ def _build(engine: Engine, files: ModelFiles, device: str, half: Path | None) ->
     )
 
 
-def _weights(torch: Any, checkpoint: Path, half: Path | None, device: str) -> dict[str, Any]:
+def _weights(checkpoint: Path, half: Path | None, device: str) -> dict[str, Any]:
     if half is not None:
         try:
-            return read_checkpoint(torch, half, device)
+            return read_checkpoint(half, device)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the copy, the source is there
             log.warn(f"The fp16 copy on the volume cannot be used ({type(error).__name__}); a later start writes another")
             half.unlink(missing_ok=True)
-    return read_checkpoint(torch, checkpoint, device)
+    return read_checkpoint(checkpoint, device)
 
 
 def _copies(settings: Settings) -> Path | None:
@@ -183,8 +184,9 @@ def _copies(settings: Settings) -> Path | None:
 
 
 @contextmanager
-def _no_initialisation(torch: Any) -> Iterator[None]:
+def _no_initialisation() -> Iterator[None]:
     """Leave new parameters as allocated: random values that the checkpoint replaces cost seconds and touch every page."""
+    import torch
 
     def keep(tensor: Any, *_: Any, **__: Any) -> Any:
         return tensor

@@ -17,7 +17,7 @@ _FULL = ("out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_fail
 _NO_GPU = ("no nvidia driver", "no cuda gpus", "not compiled with cuda")
 
 
-def pick_device(torch: Any, settings: Settings) -> str:
+def pick_device(settings: Settings) -> str:
     """``cuda`` where there is a GPU that works, ``cpu`` where there is no GPU.
 
     Raises:
@@ -26,8 +26,11 @@ def pick_device(torch: Any, settings: Settings) -> str:
     """
     if settings.device == "cpu":
         return "cpu"
+    import torch
+
+    cuda: Any = torch.cuda  # parts of it have no types
     try:
-        torch.cuda.init()
+        cuda.init()
     except (RuntimeError, AssertionError) as error:
         if not any(marker in str(error).lower() for marker in _NO_GPU):
             raise
@@ -39,23 +42,27 @@ def pick_device(torch: Any, settings: Settings) -> str:
     return "cuda"
 
 
-def half_precision(torch: Any, device: str) -> bool:
+def half_precision(device: str) -> bool:
     """Whether networks run in fp16 there: on GPUs from compute capability 7.0 on, as in F5-TTS."""
+    import torch
+
     return device.startswith("cuda") and torch.cuda.get_device_properties(device).major >= 7
 
 
 @contextmanager
-def gpu_faults(torch: Any, doing: str, fix: str) -> Iterator[None]:
+def gpu_faults(doing: str, fix: str) -> Iterator[None]:
     """Name what was done ("for one chunk") and the fix when memory runs out; what was cached is given back then.
 
     Raises:
         SynthesisError: GPU memory ran out.
         CudaBrokenError: the CUDA context cannot be used any more.
     """
+    import torch
+
     try:
         yield
     except RuntimeError as error:
-        if memory_is_full(torch, error):
+        if memory_is_full(error):
             torch.cuda.empty_cache()
             raise SynthesisError(f"GPU memory ran out {doing}; {fix}") from error
         if not isinstance(error, torch.AcceleratorError) and not any(marker in str(error).lower() for marker in _BROKEN):
@@ -65,6 +72,8 @@ def gpu_faults(torch: Any, doing: str, fix: str) -> Iterator[None]:
         ) from error
 
 
-def memory_is_full(torch: Any, error: RuntimeError) -> bool:
+def memory_is_full(error: RuntimeError) -> bool:
     """Whether torch, or a library below it, found no room on the GPU; what is smaller may fit."""
+    import torch
+
     return isinstance(error, torch.OutOfMemoryError) or any(marker in str(error).lower() for marker in _FULL)

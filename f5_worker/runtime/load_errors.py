@@ -63,6 +63,14 @@ def explain_load_error(error: BaseException, what: str, without_hub: str = _WITH
     )
 
 
+def damaged(what: str) -> str:
+    """What is said of the file ``what`` when its content is none of a checkpoint."""
+    return (
+        f"{what} is damaged, cut short or in a format that is not allowed; delete the file so that it is fetched again, "
+        "or upload it again."
+    )
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     current: BaseException | None = error
@@ -120,10 +128,7 @@ def _explain(error: BaseException, what: str, without_hub: str) -> ModelUnavaila
     if packages & set(_HTTP_PACKAGES):
         return unreachable
     if names & _DAMAGED or "pytorchstreamreader" in text or "weights only load failed" in text:
-        return CheckpointMismatchError(
-            f"{what} is damaged, cut short or in a format that is not allowed; delete the file so that it is fetched again, "
-            "or upload it again."
-        )
+        return CheckpointMismatchError(damaged(what))
     if isinstance(error, FileNotFoundError):
         return CheckpointNotFoundError(f"A file of {what} does not exist; check the paths in the settings.")
     return None

@@ -192,7 +192,7 @@ def _failing(works: Sequence[Synthesis]) -> Iterator[None]:
     import torch
 
     try:
-        with gpu_faults(torch, "while one chunk was spoken", _FIX), torch.inference_mode():
+        with gpu_faults("while one chunk was spoken", _FIX), torch.inference_mode():
             yield
     except Exception as error:  # noqa: BLE001 - raised in the threads of those who fail
         for work in works:
@@ -207,7 +207,7 @@ def _speak_together(rows: "Sequence[tuple[Synthesis, int]]") -> bool:
         try:
             rows[0][0].speak(rows)
         except RuntimeError as error:
-            if len(rows) == 1 or not memory_is_full(torch, error):
+            if len(rows) == 1 or not memory_is_full(error):
                 raise
             torch.cuda.empty_cache()
             return False

@@ -7,7 +7,7 @@ from typing import Any
 from f5_worker import log
 from f5_worker.audio.codec import resample
 from f5_worker.audio.samples import Samples
-from f5_worker.errors import ReferenceClipError, WorkerError
+from f5_worker.errors import CheckpointNotFoundError, ReferenceClipError, WorkerError
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.runtime import hub
 from f5_worker.runtime.device import gpu_faults, half_precision
@@ -47,7 +47,7 @@ class Transcriber:
 
         audio = resample(samples, SAMPLE_RATE, pipeline.feature_extractor.sampling_rate)
         fix = f"choose a larger GPU. {_WAY_OUT}"
-        with gpu_faults(torch, "while the reference clip was transcribed", fix), torch.inference_mode():
+        with gpu_faults("while the reference clip was transcribed", fix), torch.inference_mode():
             result = pipeline(audio, generate_kwargs=_generate_options(pipeline))
         text = str(result["text"]).strip()
         if not text:
@@ -60,7 +60,7 @@ class Transcriber:
 
     def fetch(self, network_volume: Path) -> None:
         """Download what a load will need, by a thread that nobody waits for; what fails here is told by the load."""
-        if self._pipeline.value is not None or self._pipeline.retry_in or Path(self._model_name).is_dir():
+        if self._pipeline.value is not None or self._pipeline.retry_in or _is_path(self._model_name):
             return
         try:
             for path in hub.hub_listing(self._model_name, network_volume):
@@ -93,6 +93,11 @@ class Transcriber:
 
 
 def _load_pipeline(model_name: str, device: str) -> Any:
+    if _is_path(model_name) and not Path(model_name).is_dir():
+        raise CheckpointNotFoundError(
+            f"There is no folder {_shown(model_name)}, which ASR_MODEL names by its path; mount the volume that holds it, or "
+            "correct the path."
+        )
     import torch
     import transformers
 
@@ -102,8 +107,8 @@ def _load_pipeline(model_name: str, device: str) -> Any:
     chatter.disable_progress_bar()
     return transformers.pipeline(
         "automatic-speech-recognition",
-        model=model_name if Path(model_name).is_dir() else hub.repository(model_name),
-        dtype=torch.float16 if half_precision(torch, device) else torch.float32,
+        model=model_name if _is_path(model_name) else hub.repository(model_name),
+        dtype=torch.float16 if half_precision(device) else torch.float32,
         device=device,
     )
 
@@ -114,6 +119,11 @@ def _generate_options(pipeline: Any) -> dict[str, str]:
     return {"task": "transcribe"} if getattr(config, "is_multilingual", False) else {}
 
 
+def _is_path(model_name: str) -> bool:
+    """Whether it is a folder's name, if perhaps of one that is missing, and none of the hub's."""
+    return Path(model_name).is_absolute() or Path(model_name).is_dir()
+
+
 def _shown(model_name: str) -> str:
     """The name without the folders of this machine."""
-    return Path(model_name).name if Path(model_name).is_absolute() or Path(model_name).exists() else model_name
+    return Path(model_name).name if _is_path(model_name) else model_name

@@ -261,7 +261,7 @@ def test_what_is_silent_does_not_count_in_a_search() -> None:
     assert not beyond.samples.any()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["wav", "flac", "mp3", "ogg-opus", "aiff", "m4a", "webm", "wma", "aac"]),
     st.floats(0, 1),
@@ -305,7 +305,7 @@ def test_encodes_what_is_decoded_back(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_HEADER)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(peak=st.floats(1.0, 50.0), rate=st.just(24_000))
 def test_loud_sound_is_turned_down_never_clipped_or_wrapped(
     tmp_path_factory: pytest.TempPathFactory, name: str, peak: float, rate: int

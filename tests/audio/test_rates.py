@@ -38,7 +38,7 @@ def test_nothing_is_folded_back(rate: int, part: float) -> None:
 
 
 @given(st.integers(0, 30_000), st.integers(8_000, 48_000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_any_length_at_any_rate(length: int, rate: int) -> None:
     resampled = to_rate(np.full(length, 0.5, np.float32), 24_000, rate)
     assert len(resampled) == -(-length * rate // 24_000)

@@ -19,7 +19,7 @@ def _quiet(samples: Samples, start: float, end: float, rate: int, level: float =
 
 
 @given(st.floats(0, 3), st.floats(0.5, 3), st.floats(0, 3), st.sampled_from(RATES))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_edges_go_and_the_sound_stays(before: float, sound: float, after: float, rate: int) -> None:
     trimmed = trim_edges(np.concatenate([silence(before, rate), voice(sound, rate), silence(after, rate)]), rate)
     assert trimmed is not None
@@ -41,7 +41,7 @@ def test_silence_is_nothing(samples: Samples) -> None:
 
 
 @given(st.floats(0.1, 8), st.sampled_from(RATES))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_pauses_are_two_seconds_at_most(pause: float, rate: int) -> None:
     samples = np.concatenate([voice(1.0, rate), silence(pause, rate), voice(1.0, rate)])
     shortened = shorten_pauses(samples, rate)
@@ -56,7 +56,7 @@ def test_what_has_no_long_pause_is_untouched() -> None:
 
 
 @given(st.floats(6.3, 11.5), st.sampled_from(RATES), st.sampled_from([0.0, 0.02]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_cuts_in_the_pause(at: float, rate: int, level: float) -> None:
     samples = _quiet(voice(20.0, rate), at, at + 0.3, rate, level)
     cut = cut_at_pause(samples, rate, 6.0, 11.95)

@@ -23,7 +23,7 @@ def made(name: str, pieces: list[bytes], rate: int = RATE) -> bytes:
 
 
 @pytest.mark.parametrize("name", STREAMED)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(cuts=st.lists(st.integers(0, len(SPEECH)), max_size=5))
 def test_pieces_make_the_same_file_as_the_whole(name: str, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(SPEECH)]

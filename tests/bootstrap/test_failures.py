@@ -216,7 +216,7 @@ def test_neither_uv_nor_pip(no_uv_world: World, pythons: dict[str, str]) -> None
     no_uv_world.python = pythons["nothing"]
     report = no_uv_world.start().finish()
     assert (report.status, report.cause, report.interpreter) == ("failed", "installer", pythons["nothing"])
-    assert "Neither uv nor pip" in str(report.reason)
+    assert "neither uv nor pip" in str(report.reason)
 
 
 def test_a_python_that_cannot_make_environments(no_uv_world: World, pythons: dict[str, str]) -> None:

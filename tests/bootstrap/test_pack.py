@@ -92,7 +92,7 @@ def refused(environment: Path, pack: Path, folder: Path) -> None:
     assert list(folder.parent.iterdir()) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_damaged_pack_is_refused_whole(data: st.DataObject) -> None:
     with packed() as (environment, pack, folder):

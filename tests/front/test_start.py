@@ -37,7 +37,7 @@ def test_a_python_that_can_have_no_environment_says_why(environment: dict[str, s
         assert server.wait() == 0
 
 
-@pytest.mark.parametrize(("but", "package"), [((), "safetensors"), (("uvicorn",), "uvicorn")])
+@pytest.mark.parametrize(("but", "package"), [((), "torch"), (("uvicorn",), "uvicorn")])
 def test_with_the_sdk_alone_it_says_what_is_missing(
     environment: dict[str, str], tmp_path: Path, but: tuple[str, ...], package: str
 ) -> None:

@@ -57,6 +57,7 @@ TTS_DEFAULTS: Mapping[str, Any] = {
     "output_format": "wav",
     "sample_rate": None,
     "stream_format": None,
+    "deterministic": False,
     "return_word_timings": False,
     "timing_format": "srt",
     "timing_method": "forced_alignment",

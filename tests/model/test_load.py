@@ -69,13 +69,13 @@ class TestWeights:
         original = (smoke_folder / "model.safetensors").read_bytes()
         size = int.from_bytes(original[:8], "little")
         torch = load_engine().torch
-        expected = read_checkpoint(torch, smoke_folder / "model.safetensors")
+        expected = read_checkpoint(smoke_folder / "model.safetensors")
         for padding in (8, 16, 24, 56):
             path = tmp_path / f"{padding}.safetensors"
             path.write_bytes(
                 (size + padding).to_bytes(8, "little") + original[8 : 8 + size] + b" " * padding + original[8 + size :]
             )
-            read = read_checkpoint(torch, path)
+            read = read_checkpoint(path)
             assert all(tensor.data_ptr() % 16 == 0 for tensor in read.values())
             assert all(torch.equal(tensor, expected[name]) for name, tensor in read.items())
 
@@ -88,7 +88,7 @@ class TestWeights:
 
     def test_a_pickled_checkpoint_with_ema_weights_loads(self, folder: Path) -> None:
         torch = load_engine().torch
-        weights = read_checkpoint(torch, folder / "model.safetensors")
+        weights = read_checkpoint(folder / "model.safetensors")
         ema = {f"ema_model.{name}": tensor for name, tensor in weights.items()}
         path = folder / "model.pt"
         torch.save({"ema_model_state_dict": {**ema, "initted": torch.tensor(True), "step": torch.tensor(7)}}, path)
@@ -303,21 +303,20 @@ class TestHalfCopy:
         torch = load_engine().torch
         source, copies = folder / "model.safetensors", copy_folder(tmp_path)
         assert find_copy(source, copies) is None
-        half = {name: tensor.half() for name, tensor in read_checkpoint(torch, source).items()}
+        half = {name: tensor.half() for name, tensor in read_checkpoint(source).items()}
         keep_and_wait(half, source, copies)
         copy = find_copy(source, copies)
         assert copy is not None
         assert copy.stat().st_size < 0.6 * source.stat().st_size
-        assert all(torch.equal(tensor, half[name]) for name, tensor in read_checkpoint(torch, copy).items())
+        assert all(torch.equal(tensor, half[name]) for name, tensor in read_checkpoint(copy).items())
         written = copy.stat().st_mtime_ns
         keep_and_wait(half, source, copies)
         assert copy.stat().st_mtime_ns == written
         assert [path.name for path in copies.iterdir()] == [copy.name]
 
     def test_another_source_is_not_taken_for_it(self, folder: Path, tmp_path: Path) -> None:
-        torch = load_engine().torch
         source, copies = folder / "model.safetensors", copy_folder(tmp_path)
-        keep_and_wait(read_checkpoint(torch, source), source, copies)
+        keep_and_wait(read_checkpoint(source), source, copies)
         data = bytearray(source.read_bytes())
         data[-1] ^= 1
         source.write_bytes(data)
@@ -326,15 +325,13 @@ class TestHalfCopy:
     def test_a_volume_that_cannot_be_written_changes_nothing(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        torch = load_engine().torch
         (tmp_path / "file").write_text("")
-        keep_and_wait(read_checkpoint(torch, folder / "model.safetensors"), folder / "model.safetensors", tmp_path / "file")
+        keep_and_wait(read_checkpoint(folder / "model.safetensors"), folder / "model.safetensors", tmp_path / "file")
         assert "could not be kept" in capsys.readouterr().out
 
     def test_what_a_killed_writer_left_is_removed(self, folder: Path, tmp_path: Path) -> None:
         import os
 
-        torch = load_engine().torch
         copies = copy_folder(tmp_path)
         copies.mkdir(parents=True)
         for name, age in ((".old.part", 7200), (".new.part", 0)):
@@ -342,7 +339,7 @@ class TestHalfCopy:
             moment = (copies / name).stat().st_mtime - age
             os.utime(copies / name, (moment, moment))
         source = folder / "model.safetensors"
-        keep_and_wait(read_checkpoint(torch, source), source, copies)
+        keep_and_wait(read_checkpoint(source), source, copies)
         assert not (copies / ".old.part").exists()
         assert (copies / ".new.part").exists()
 

@@ -38,7 +38,7 @@ FAST: Mapping[str, str] = {
     "F5_BOOTSTRAP_STALE": "8",
     "F5_BOOTSTRAP_POLL": "0.05",
     "F5_BOOTSTRAP_BACKOFF": "0.1",
-    "F5_BOOTSTRAP_LIMIT": "60",
+    "F5_BOOTSTRAP_LIMIT": "300",
     "F5_BOOTSTRAP_NEED": "2000000",
     "F5_BOOTSTRAP_NEED_CACHE": "0",
 }

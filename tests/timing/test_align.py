@@ -207,7 +207,7 @@ def test_a_stopped_job_starts_no_child() -> None:
     assert pocket._child is None
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.text(alphabet=st.characters(max_codepoint=0x2FF), min_size=1, max_size=40).filter(lambda text: bool(text.split())))
 def test_any_text_on_any_speech_keeps_every_word(text: str) -> None:
     clip = ALL[2]

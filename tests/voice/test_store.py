@@ -292,7 +292,7 @@ def test_the_listing_has_every_voice_and_nothing_else(shelf: Shelf) -> None:
 
 
 @given(limit=st.integers(1, 40), max_bytes=st.integers(1, 4_000))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_pages_hold_every_voice_once_and_never_too_much(tmp_path: Path, limit: int, max_bytes: int) -> None:
     shelf = FolderShelf.on_volume(tmp_path)
     if not keys(shelf):
@@ -311,7 +311,7 @@ def test_pages_hold_every_voice_once_and_never_too_much(tmp_path: Path, limit: i
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=300))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_any_transcript_comes_back(shelf: Shelf, text: str) -> None:
     store(shelf, "anna.wav", b"RIFF", text)
     assert fetch_voice(shelf, "anna.wav", LIMIT).ref_text == text
