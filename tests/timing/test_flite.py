@@ -27,7 +27,7 @@ SENTENCES = """
 
 @pytest.fixture(scope="module")
 def judged() -> Judgement:
-    """Every sentence, and each without every third word, in all voices."""
+    """Every sentence, and each without every fifth word, in all voices."""
     return together([judge([said(voice, text.strip()) for text in SENTENCES], voice) for voice in VOICES])
 
 
@@ -53,6 +53,6 @@ def test_words_are_where_they_are_said(judged: Judgement) -> None:
 
 
 def test_dropped_words_are_found_and_hardly_another_is_doubted(judged: Judgement) -> None:
-    assert judged.dropped >= 150
+    assert judged.dropped >= 90
     assert len(judged.missed) <= 0.05 * judged.dropped, judged.missed
     assert len(judged.doubted_beside) <= 0.01 * judged.beside, judged.doubted_beside
