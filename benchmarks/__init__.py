@@ -9,6 +9,7 @@
     python -m benchmarks.container_ready   process start to the first poll for jobs
     python -m benchmarks.import_budget     what importing the inference path costs
     python -m benchmarks.listening         how well the demo model's speech is understood, beside the voice it learned from
+    python -m benchmarks.word_times        how exact the times of words are, and whether dropped words are found
     python -m benchmarks.plot_cold_start   the cold start as stacked bars, drawn from the results
 
 Each prints a table and writes its figures as JSON into ``benchmarks/results/``; ``--help`` shows its options. They need Linux

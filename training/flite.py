@@ -15,6 +15,9 @@ RATE = 16_000
 _PHONES = "pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w y z zh"
 PHONES = tuple(_PHONES.split())
 
+# Of a token: in its first word the first syllable's first phone, and likewise the last.
+_FIRST_PHONE = b"daughter1.R:SylStructure.daughter1.daughter1.R:Segment"
+_LAST_PHONE = b"daughtern.R:SylStructure.daughtern.daughtern.R:Segment"
 _pointer = ctypes.c_void_p
 
 
@@ -39,11 +42,12 @@ class Phone:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Said:
-    """What Flite said: samples [n] at ``RATE``, its phones, and the seconds at which each word begins."""
+    """What Flite said: samples [n] at ``RATE``, its phones, and the seconds at which each word begins and ends."""
 
     samples: Samples
     phones: tuple[Phone, ...]
     starts: tuple[float, ...]
+    ends: tuple[float, ...]
 
 
 class Flite:
@@ -77,18 +81,16 @@ class Flite:
             for item in self._items(utterance, b"Segment")
         )
         tokens = list(self._items(utterance, b"Token"))
-        starts = tuple(
-            self._number(token, b"daughter1.R:SylStructure.daughter1.daughter1.R:Segment.p.end")
-            for token in tokens
-            if self._text(token, b"daughter1.name") != "0"
-        )
+        said = [token for token in tokens if self._text(token, b"daughter1.name") != "0"]
+        starts = tuple(self._number(token, _FIRST_PHONE + b".p.end") for token in said)
+        ends = tuple(self._number(token, _LAST_PHONE + b".end") for token in said)
         wave = self._lib.utt_wave(utterance).contents
         samples = np.ctypeslib.as_array(wave.samples, (wave.count,)).astype(np.float32) / np.float32(32768)
         self._lib.delete_utterance(utterance)
         words = len(text.split())
         if len(tokens) != words or len(starts) != words or any(b <= a for a, b in pairwise(starts)):
             return None
-        return Said(samples, phones, starts)
+        return Said(samples, phones, starts, ends)
 
     def _items(self, utterance: Any, relation: bytes) -> Iterator[Any]:
         item = self._lib.relation_head(_pointer(self._lib.utt_relation(utterance, relation)))

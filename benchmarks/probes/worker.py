@@ -78,8 +78,9 @@ def long(runner: asyncio.Runner) -> None:
     from f5_worker.job.context import Job
     from f5_worker.job.request import TtsRequest, parse_job
     from f5_worker.settings import load_settings
+    from f5_worker.speech.join import whole_speech
     from f5_worker.speech.plan import Passage, SpeechOptions, plan_chunks
-    from f5_worker.speech.synthesis import synthesise, whole_speech
+    from f5_worker.speech.synthesis import synthesise
     from f5_worker.text.reading import Reading
     from f5_worker.voice.cache import ReferenceCache
     from f5_worker.voice.source import obtain_reference

@@ -10,8 +10,8 @@ from f5_worker.job.answer import answer_limit
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.settings import Settings
+from f5_worker.speech.join import Speech, SpokenChunk
 from f5_worker.speech.plan import ChunkPlan
-from f5_worker.speech.synthesis import Speech, SpokenChunk
 from f5_worker.stages import JOB_STAGES, in_words
 from f5_worker.voice.reference import Reference
 

@@ -23,8 +23,8 @@ from f5_worker.model.load import LoadedModel
 from f5_worker.progress import track
 from f5_worker.resources import Resources
 from f5_worker.settings import Settings
+from f5_worker.speech.join import whole_speech
 from f5_worker.speech.plan import planned_seconds
-from f5_worker.speech.synthesis import whole_speech
 from f5_worker.stages import Stages
 from f5_worker.voice.cast import obtain_cast
 from f5_worker.voice.reference import Reference

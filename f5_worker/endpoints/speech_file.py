@@ -10,7 +10,7 @@ from f5_worker.errors import DeliveryError, InputError
 from f5_worker.formats import FORMATS
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
-from f5_worker.speech.synthesis import Speech
+from f5_worker.speech.join import Speech
 
 
 def format_that_fits(seconds: float, request: TtsRequest, job: Job) -> str:

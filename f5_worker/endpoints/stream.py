@@ -1,8 +1,10 @@
 """The parts of a stream: what is final of the speech with each chunk, as pieces of audio that the platform takes."""
 
 import base64
-from collections.abc import Iterator
-from typing import Any
+import json
+from collections.abc import Iterator, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +14,15 @@ from f5_worker.audio.samples import Samples
 from f5_worker.formats import FORMATS
 from f5_worker.job.request import TtsRequest
 from f5_worker.mel import SAMPLE_RATE
+from f5_worker.speech.join import Speech
+
+if TYPE_CHECKING:
+    from f5_worker.timing.place import TimedWord
 from f5_worker.speech.plan import ChunkPlan
-from f5_worker.speech.synthesis import Speech
 
 MAX_AUDIO_BYTES = 640_000
 """Of one part, before base64: beside it the chunk's text has room in the 1 MB that RunPod takes."""
+_WORDS_BYTES = 60_000
 
 
 class Stream:
@@ -32,6 +38,7 @@ class Stream:
         self.rate = request.result_rate if as_result else self._form.sample_rate
         self._resampler = RateStream(SAMPLE_RATE, self.rate)
         self._samples: list[Samples] = []
+        self._words: list[TimedWord] = []  # that no part has yet
         self._number = self._at = 0
 
     def parts(self, item: ChunkPlan, samples: Samples, last: bool) -> Iterator[dict[str, Any]]:
@@ -52,6 +59,23 @@ class Stream:
                 "sample_rate": self.rate,
             }
             self._number += 1
+
+    def give_words(self, parts: Sequence[dict[str, Any]], words: "Sequence[TimedWord]") -> None:
+        """Put ``words``, and those that are left from before, into the parts of a chunk: each where it begins to be heard.
+
+        The last part takes what is left, as far as there is room; the rest goes with the next ones.
+        """
+        self._words += words
+        for part in parts:
+            until = inf if part is parts[-1] else part["end"] * 1000
+            part["words"], room = [], _WORDS_BYTES
+            while self._words and self._words[0].start < until:
+                answer = self._words[0].answer()
+                room -= len(json.dumps(answer).encode())
+                if room < 0:
+                    break
+                part["words"].append(answer)
+                del self._words[0]
 
     def result(self, speech: Speech, result_rate: int) -> Speech:
         """The speech as the result's file is to have it: the very samples of the parts, where both have one rate."""

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -13,22 +13,25 @@ from typing import Any, Self
 from f5_worker import log
 from f5_worker.audio.samples import Samples
 from f5_worker.delivery.deliver import store_result
-from f5_worker.errors import JobStopped, StorageError
+from f5_worker.errors import JobStopped, StorageError, WorkerError
 from f5_worker.job.context import Job
 from f5_worker.job.request import TtsRequest
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.resources import Resources
+from f5_worker.speech.join import Speech, SpokenChunk
 from f5_worker.speech.plan import ChunkPlan
-from f5_worker.speech.synthesis import Speech
+from f5_worker.text.language import language_of
 from f5_worker.text.reading import Reading
 from f5_worker.timing.align import ChunkAligner, Heard, estimated
 from f5_worker.timing.place import TimedWord, settle
 from f5_worker.timing.pocket import Pocket
 from f5_worker.timing.subtitles import subtitles
+from f5_worker.timing.whole import WholeText
 from f5_worker.timing.words import words_of
 
 MOST_RETRIES = 2
 _NAMED_WORDS = 20
+_PART_SECONDS = 0.5
 
 SpeakAgain = Callable[[ChunkPlan], Samples]
 
@@ -56,6 +59,10 @@ class WordTimer:
         self._aligner = ChunkAligner(self._pocket, other)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="word-times")
         self._heard: list[tuple[int, Future[Heard]]] = []  # with the length of the chunk's samples
+        self._whole: WholeText | None = None
+        self._chunks: list[SpokenChunk] = []  # that have been spoken, of a stream
+        self._placed: list[Heard] = []  # whose words are among those
+        self._words: list[TimedWord] = []
         self._verified: list[Verified] = []
         self._exit = ExitStack()
 
@@ -63,6 +70,8 @@ class WordTimer:
         self._exit.callback(self._thread.shutdown)
         self._exit.callback(self._pocket.stop)
         self._exit.enter_context(self._job.stop.wakes(self._pocket.stop))
+        if language_of(self._request.text) == "en":
+            self._thread.submit(self._pocket.start)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -72,6 +81,8 @@ class WordTimer:
 
     def listen(self, plan: Sequence[ChunkPlan], waves: Iterator[Samples], speak_again: SpeakAgain) -> Iterator[Samples]:
         """The waves of a plan's chunks as they come, with ``verify`` the best of several; each is aligned meanwhile."""
+        turns = [(turn.start, turn.end) for turn in self._request.script.turns]
+        self._whole = WholeText(self._request.text, turns, [item.reading.text for item in plan])
         for number, (item, wave) in enumerate(zip(plan, waves, strict=True)):
             future = self._submit(item.reading, wave)
             best = wave
@@ -104,28 +115,53 @@ class WordTimer:
         self._job.warnings.extend(warnings)
         return fields
 
+    def due(self, chunk: SpokenChunk) -> list[TimedWord]:
+        """The words that have become final with a chunk, and with those before it: of a stream's next part.
+
+        It waits for ``_PART_SECONDS`` at most: what is not aligned then comes with a later chunk, or with ``answer``.
+        """
+        self._chunks.append(chunk)
+        wait([self._heard[len(self._chunks) - 1][1]], _PART_SECONDS)
+        self._job.stop.check()
+        given = len(self._words)
+        try:
+            while len(self._placed) < len(self._chunks) and self._heard[len(self._placed)][1].done():
+                self._place(self._chunks[len(self._placed)], self._heard[len(self._placed)][1])
+        except JobStopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - times are extra; ``answer`` tries again, and says so if that fails
+            log.warn(f"Word times failed: {type(error).__name__} in {_place(error)}")
+        return self._words[given:]
+
     def words(self, speech: Speech) -> tuple[list[TimedWord], list[str]]:
         """All words in the whole, and what is to be said about them; waits for what is not aligned yet."""
-        words: list[TimedWord] = []
-        warnings: list[str] = []
-        missing: list[str] = []
-        for number, (chunk, (length, future)) in enumerate(zip(speech.chunks, self._heard, strict=True)):
+        for chunk, (length, future) in list(zip(speech.chunks, self._heard, strict=True))[len(self._placed) :]:
             first, end = round(chunk.start * speech.sample_rate), round(chunk.end * speech.sample_rate)
             if end - first != length:  # silence was taken out: the final samples count
                 future = self._submit(chunk.plan.reading, speech.samples[first:end])
-            heard = self._result(future, chunk.plan.reading, (end - first) / speech.sample_rate)
-            words += heard.placed(number, chunk.start, (chunk.start, chunk.end))
-            if heard.failure is not None:
-                warnings.append(f"The word times of chunk {number} are estimates: {heard.failure}.")
-            missing += [f'"{word.text}" (chunk {number})' for word in heard.dropped]
+            self._place(chunk, future)
+        warnings = [
+            f"The word times of chunk {number} are estimates: {heard.failure}."
+            for number, heard in enumerate(self._placed)
+            if heard.failure is not None
+        ]
+        missing = [f'"{word.text}" (chunk {number})' for number, heard in enumerate(self._placed) for word in heard.dropped]
         if missing:
             more = f" and {len(missing) - _NAMED_WORDS} more" if len(missing) > _NAMED_WORDS else ""
             named = ", ".join(missing[:_NAMED_WORDS]) + more
             advice = "" if self._request.verify else " Try another seed, or verify=true."
             warnings.append(f"Not heard in the speech, and perhaps dropped by the voice: {named}.{advice}")
-        whole = _as_sent(self._request, speech, words)
-        times = settle([(word.start, word.end) for word in whole], 0, int(speech.duration * 1000))
-        return [replace(word, start=start, end=end) for word, (start, end) in zip(whole, times, strict=True)], warnings
+        # Nothing moves, unless there are more words than milliseconds.
+        times = settle([(word.start, word.end) for word in self._words], 0, int(speech.duration * 1000))
+        return [replace(word, start=start, end=end) for word, (start, end) in zip(self._words, times, strict=True)], warnings
+
+    def _place(self, chunk: SpokenChunk, future: "Future[Heard]") -> None:
+        """The words of the next chunk, where they are in the whole."""
+        assert self._whole is not None
+        heard = self._result(future, chunk.plan.reading, chunk.end - chunk.start)
+        own = heard.placed(len(self._placed), chunk.start, (chunk.start, chunk.end))
+        self._words += self._whole.add(own, int(chunk.end * 1000))
+        self._placed.append(heard)
 
     def _about(self, words: Sequence[TimedWord]) -> dict[str, Any]:
         """The answer's fields about the words, but for their files."""
@@ -167,7 +203,13 @@ class WordTimer:
         for retry in range(MOST_RETRIES + 1):
             seed = (item.seed + retry) % 2**31
             if retry:
-                wave = speak_again(replace(item, seed=seed))
+                try:
+                    wave = speak_again(replace(item, seed=seed))
+                except WorkerError as error:  # what was spoken before is good enough to be delivered
+                    if error.refresh_worker:
+                        raise
+                    self._job.warnings.append(f"Chunk {number} could not be spoken again: {error.message}")
+                    break
                 future = self._submit(item.reading, wave)
             heard = self._result(future, item.reading, len(wave) / SAMPLE_RATE)
             missing = [word.text for word in heard.dropped]
@@ -184,47 +226,6 @@ class WordTimer:
 def _place(error: BaseException) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(place.filename).name}:{place.lineno}"
-
-
-def _as_sent(request: TtsRequest, speech: Speech, words: Sequence[TimedWord]) -> list[TimedWord]:
-    """``words`` of all chunks as the text has them: one that a chunk's end cut is whole, and what no chunk speaks is there."""
-    whole: list[TimedWord] = []
-    by_chunk: list[list[TimedWord]] = [[] for _ in speech.chunks]
-    for word in words:
-        by_chunk[word.chunk].append(word)
-    at, spoken_until = 0, 0
-    for number, (chunk, own) in enumerate(zip(speech.chunks, by_chunk, strict=True)):
-        text = chunk.plan.reading.text
-        start = request.text.find(text, at)
-        if start >= 0:
-            whole += _unspoken(request, spoken_until, start, number, own, whole)
-            if start == spoken_until and number and whole and own:
-                own = _across(whole, own)
-            at = spoken_until = start + len(text)
-        whole += own
-    return whole + _unspoken(request, spoken_until, len(request.text), max(0, len(by_chunk) - 1), [], whole)
-
-
-def _across(whole: list[TimedWord], own: list[TimedWord]) -> list[TimedWord]:
-    """``own`` without its first word where that goes on the last of ``whole``, which then has both."""
-    last, first = whole[-1], own[0]
-    if len(words_of(Reading(last.word + first.word))) > 1:
-        return [replace(first, joined=True), *own[1:]]
-    sure, sounds = min(last.confidence, first.confidence), last.sounds or first.sounds
-    whole[-1] = replace(last, word=last.word + first.word, end=first.end, confidence=sure, sounds=sounds)
-    return own[1:]
-
-
-def _unspoken(
-    request: TtsRequest, start: int, end: int, chunk: int, own: Sequence[TimedWord], before: Sequence[TimedWord]
-) -> list[TimedWord]:
-    """Words of the text between two chunks, such as rulers; tags are no words."""
-    at = own[0].start if own else before[-1].end if before else 0
-    found = []
-    for turn in request.script.turns:
-        for word in words_of(Reading(request.text[max(start, turn.start) : max(start, turn.start, min(end, turn.end))])):
-            found.append(TimedWord(word.text, at, at, 0.0, chunk, word.joined, sounds=False))
-    return found
 
 
 def timing_files(

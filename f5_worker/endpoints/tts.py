@@ -25,9 +25,10 @@ from f5_worker.mel import SAMPLE_RATE
 from f5_worker.model.load import LoadedModel
 from f5_worker.progress import track
 from f5_worker.resources import Resources
+from f5_worker.speech.join import Speech, SpokenChunk, result_of, speech_in_parts
 from f5_worker.speech.passages import passages, read_ref_text, read_text
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions, plan_chunks, planned_seconds
-from f5_worker.speech.synthesis import Speech, result_of, speech_in_parts, synthesise
+from f5_worker.speech.synthesis import synthesise
 from f5_worker.text.vocabulary import Vocabulary
 from f5_worker.voice.cast import obtain_cast, of_voice, warnings_of
 from f5_worker.voice.reference import Reference
@@ -194,7 +195,8 @@ def speak_in_parts(
         waves = speak_plan(plan)
         if timer is not None:
             waves = timer.listen(plan, waves, lambda item: next(speak_plan([item])))
-        speech = yield from _parts_of(plan, speech_in_parts(plan, told(waves, len(plan)), options), stream, job)
+        with_words = timer if request.return_word_timings and not request.remove_silence else None
+        speech = yield from _parts_of(plan, speech_in_parts(plan, told(waves, len(plan)), options), stream, with_words, job)
     return Spoken.of(speech, prepared, request, output_format)
 
 
@@ -260,14 +262,21 @@ def told(waves: "Iterator[Samples]", count: int) -> "Iterator[Samples]":
 
 
 def _parts_of(
-    plan: Sequence[ChunkPlan], speaking: "Generator[Samples, None, Speech]", stream: "Stream | None", job: Job
+    plan: Sequence[ChunkPlan],
+    speaking: "Generator[tuple[Samples, SpokenChunk], None, Speech]",
+    stream: "Stream | None",
+    timer: "WordTimer | None",
+    job: Job,
 ) -> Generator[dict[str, Any], None, Speech]:
-    """The stream's parts of what is spoken, chunk by chunk; nothing without one."""
+    """The stream's parts of what is spoken, chunk by chunk, with the words of ``timer``; nothing without one."""
     for item in plan if stream is not None else ():
         assert stream is not None
-        samples = next(speaking)
+        samples, chunk = next(speaking)
         with job.stages("encode"):
             parts = list(stream.parts(item, samples, last=item is plan[-1]))
+        if timer is not None:
+            with job.stages("timing"):
+                stream.give_words(parts, timer.due(chunk))
         yield from parts
     return result_of(speaking)
 

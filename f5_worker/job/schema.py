@@ -48,6 +48,16 @@ _RULES: Mapping[type[BaseModel], Schema] = {
 
 _REFERENCE = {"voice": "string", "duration": "number", "clipped": "boolean", "ref_text": "string"}
 _TEXTS = ["string"]
+_WORDS = [
+    {
+        "word": "string",
+        "start": "number",
+        "end": "number",
+        "confidence": "number|null",
+        "chunk": "integer",
+        "estimated?": "boolean",
+    }
+]
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "tts": {
         "status": "string",
@@ -75,16 +85,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
             }
         ],
         "timings": "object",
-        "words?": [
-            {
-                "word": "string",
-                "start": "number",
-                "end": "number",
-                "confidence": "number|null",
-                "chunk": "integer",
-                "estimated?": "boolean",
-            }
-        ],
+        "words?": _WORDS,
         "word_count?": "integer",
         "timing_confidence?": "number|null",
         "timing_files?": "object",
@@ -92,6 +93,16 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "timing_method?": "string",
         "verified?": "array",
         "warnings": _TEXTS,
+    },
+    "part": {
+        "part": "integer",
+        "text": "string",
+        "start": "number",
+        "end": "number",
+        "audio_base64?": "string",
+        "format": "string",
+        "sample_rate": "integer",
+        "words?": _WORDS,
     },
     "items": {
         "items": ["object"],

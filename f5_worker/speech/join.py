@@ -1,12 +1,21 @@
 """From the waves of single chunks to one: a cross-fade or a silence at each seam, and the exact place of each chunk."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise, repeat
+from typing import TypeVar
 
 import numpy as np
 
 from f5_worker.audio.samples import Samples, Span
 from f5_worker.audio.silence import remove_long_silences
+from f5_worker.errors import SynthesisError
+from f5_worker.mel import SAMPLE_RATE
+from f5_worker.speech.plan import ChunkPlan, SpeechOptions
+
+T = TypeVar("T")
+
+NO_SOUND = "The model made no valid sound from this input; try another reference clip or seed, or cfg_strength nearer 2."
 
 
 class Joiner:
@@ -64,3 +73,86 @@ def without_long_silences(samples: Samples, spans: Sequence[Span], pauses: Seque
         moved += [(at + len(gap) + low, at + len(gap) + high) for low, high in own]
         at += len(gap) + len(part)
     return np.concatenate([*parts, samples[end:]]), moved
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenChunk:
+    """A chunk and where it is heard in the result, in seconds. Neighbours overlap by the cross-fade, or a pause is between."""
+
+    plan: ChunkPlan
+    start: float
+    end: float
+
+    @classmethod
+    def at(cls, plan: ChunkPlan, span: Span) -> "SpokenChunk":
+        """Of a span in samples."""
+        return cls(plan, span[0] / SAMPLE_RATE, span[1] / SAMPLE_RATE)
+
+    @property
+    def text(self) -> str:
+        """The caller's words, in one line."""
+        return self.plan.text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech:
+    """The whole: float32 mono ``samples`` ``[n]``, which may exceed 1.0, and the chunks in it; ``duration`` in seconds."""
+
+    samples: Samples
+    sample_rate: int
+    chunks: tuple[SpokenChunk, ...]
+
+    @property
+    def duration(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+
+def whole_speech(plan: Sequence[ChunkPlan], waves: Iterable[Samples], options: SpeechOptions) -> Speech:
+    """The waves of a plan's chunks as one, with the time of each.
+
+    Raises:
+        SynthesisError: when nothing can be heard.
+    """
+    return result_of(speech_in_parts(plan, waves, options))
+
+
+def speech_in_parts(
+    plan: Sequence[ChunkPlan], waves: Iterable[Samples], options: SpeechOptions
+) -> Generator[tuple[Samples, SpokenChunk], None, Speech]:
+    """What is final of the whole with each chunk, and at last the whole: its samples are all of these, one behind the other.
+
+    With ``remove_silence``, which needs the whole, all parts come at the end.
+
+    Raises:
+        SynthesisError: when nothing can be heard.
+    """
+    pauses = [None if item.pause is None else round(item.pause * SAMPLE_RATE) for item in plan]
+    joiner = Joiner(int(options.cross_fade_duration * SAMPLE_RATE))
+    parts: list[Samples] = []
+    for item, wave, pause in zip(plan, waves, pauses, strict=True):
+        part = joiner.add(wave, pause)
+        if item is plan[-1]:
+            part = np.concatenate([part, joiner.finish(round(item.silence_after * SAMPLE_RATE))])
+        parts.append(part)
+        if not options.remove_silence:
+            yield part, SpokenChunk.at(item, joiner.spans[-1])
+    samples, spans = np.concatenate(parts), joiner.spans
+    if not len(samples):
+        raise SynthesisError(NO_SOUND)
+    if options.remove_silence:
+        samples, spans = without_long_silences(samples, spans, pauses)
+    chunks = tuple(map(SpokenChunk.at, plan, spans))
+    if options.remove_silence:
+        for chunk, (start, end) in zip(chunks, pairwise([0, *(start for start, _ in spans[1:]), len(samples)]), strict=True):
+            yield samples[start:end], chunk
+    return Speech(samples, SAMPLE_RATE, chunks)
+
+
+def result_of(work: Generator[object, None, T]) -> T:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result

@@ -1,10 +1,9 @@
-"""From a plan and a loaded model to the waves of its chunks, one after the other, and to the whole; no I/O."""
+"""From a plan and a loaded model to the waves of its chunks, one after the other; no I/O."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from f5_worker.model.damage import check_finite
 from f5_worker.model.load import LoadedModel
 from f5_worker.runtime.device import gpu_faults, memory_is_full
 from f5_worker.speech.batching import frames_that_fit, plan_batches, plan_stream_batches, share_batch
-from f5_worker.speech.join import Joiner, without_long_silences
+from f5_worker.speech.join import NO_SOUND
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions
 from f5_worker.speech.sampler import Guidance, Utterance, sample_mels
 from f5_worker.speech.scheduler import SharedTurns
@@ -30,35 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NO_SOUND = "The model made no valid sound from this input; try another reference clip or seed, or cfg_strength nearer 2."
 _FIX = "choose a GPU with at least 8 GB, run nothing else on it, or send shorter sentences: chunks end with them."
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenChunk:
-    """A chunk and where it is heard in the result, in seconds. Neighbours overlap by the cross-fade, or a pause is between."""
-
-    plan: ChunkPlan
-    start: float
-    end: float
-
-    @property
-    def text(self) -> str:
-        """The caller's words, in one line."""
-        return self.plan.text
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Speech:
-    """The whole: float32 mono ``samples`` ``[n]``, which may exceed 1.0, and the chunks in it; ``duration`` in seconds."""
-
-    samples: "Samples"
-    sample_rate: int
-    chunks: tuple[SpokenChunk, ...]
-
-    @property
-    def duration(self) -> float:
-        return len(self.samples) / self.sample_rate
 
 
 def synthesise(
@@ -265,55 +236,3 @@ def _batch_frames(model: LoadedModel) -> int:
     free, _ = torch.cuda.mem_get_info()
     reserved = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     return frames_that_fit(free + reserved, model.cfm.transformer.dim, model.dtype.itemsize)
-
-
-def whole_speech(plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options: SpeechOptions) -> Speech:
-    """The waves of a plan's chunks as one, with the time of each.
-
-    Raises:
-        SynthesisError: when nothing can be heard.
-    """
-    return result_of(speech_in_parts(plan, waves, options))
-
-
-def speech_in_parts(
-    plan: Sequence[ChunkPlan], waves: "Iterable[Samples]", options: SpeechOptions
-) -> "Generator[Samples, None, Speech]":
-    """What is final of the whole with each chunk, and at last the whole: its samples are all of these, one behind the other.
-
-    With ``remove_silence``, which needs the whole, all parts come at the end.
-
-    Raises:
-        SynthesisError: when nothing can be heard.
-    """
-    pauses = [None if item.pause is None else round(item.pause * SAMPLE_RATE) for item in plan]
-    joiner = Joiner(int(options.cross_fade_duration * SAMPLE_RATE))
-    parts: list[Samples] = []
-    for item, wave, pause in zip(plan, waves, pauses, strict=True):
-        part = joiner.add(wave, pause)
-        if item is plan[-1]:
-            part = np.concatenate([part, joiner.finish(round(item.silence_after * SAMPLE_RATE))])
-        parts.append(part)
-        if not options.remove_silence:
-            yield part
-    samples, spans = np.concatenate(parts), joiner.spans
-    if not len(samples):
-        raise SynthesisError(NO_SOUND)
-    if options.remove_silence:
-        samples, spans = without_long_silences(samples, spans, pauses)
-        for start, end in pairwise([0, *(start for start, _ in spans[1:]), len(samples)]):
-            yield samples[start:end]
-    chunks = tuple(
-        SpokenChunk(item, start / SAMPLE_RATE, end / SAMPLE_RATE) for item, (start, end) in zip(plan, spans, strict=True)
-    )
-    return Speech(samples, SAMPLE_RATE, chunks)
-
-
-def result_of(work: Generator[object, None, T]) -> T:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result

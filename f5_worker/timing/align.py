@@ -23,8 +23,13 @@ from f5_worker.timing.words import Word, words_of
 
 _HEARD_LEAST = 0.5  # of a chunk's words: with fewer, what was heard is not trusted either
 _UNHEARD_SOUND = 0.4  # seconds of sound that belong to no word
+_MOST_SILENT = 0.8  # of a word: what lies in a pause was not said
 _LOST_WORDS = 3  # missed together
-_FASTEST = 16.0  # words a second: nobody speaks half as fast, and the search for words that are not there takes minutes
+# Of speech, a second. The aligner's phones last 30 ms and more, so that what is faster cannot be found; and it searches the
+# longer, the more words are not there: widely, where so many are, for minutes.
+_FASTEST_WORDS = 8.0
+_FASTEST_LETTERS = 40.0
+_FASTEST_WIDE_WORDS = 4.0
 
 OtherAligner = Callable[[Sequence[Word], Samples, Sequence[Pause], str], "list[tuple[Span, float] | None]"]
 """Finds words ([n] samples at 16 kHz, their pauses, the language or ``""``): span and probability, or ``None``, of each."""
@@ -86,6 +91,7 @@ class ChunkAligner:
         except Exception as error:  # noqa: BLE001 - times are extra, and the speech is paid for
             log.warn(f"Word times failed: {type(error).__name__}")
             failure = f"an unexpected {type(error).__name__}"
+        found = [None if item and _silent_share(item[0], pauses) > _MOST_SILENT else item for item in found]
         sounding = sum(word.sounds for word in words)
         if failure is None and sum(item is not None for item in found) < _HEARD_LEAST * sounding:
             failure = "most words could not be found in the sound"
@@ -104,12 +110,14 @@ class ChunkAligner:
                 raise PocketError("the text is not English, and there is no Whisper to find its words")
             return self._other(words, sound, pauses, language)
         spoken = [word.spoken for word in words]
-        if sum(word.sounds for word in words) > _FASTEST * (1 + len(sound) / SAMPLE_RATE):
+        seconds = len(sound) / SAMPLE_RATE
+        count, letters = sum(word.sounds for word in words), sum(map(_letters, spoken))
+        if count > _FASTEST_WORDS * (1 + seconds) or letters > _FASTEST_LETTERS * (1 + seconds):
             raise PocketError("the text is too long for its sound")
         best = self._pocket.align(spoken, sound)
-        if _is_doubtful(words, best, pauses, len(sound) / SAMPLE_RATE):
+        if count <= _FASTEST_WIDE_WORDS * (1 + seconds) and _is_doubtful(words, best, pauses, seconds):
             wide = self._pocket.align(spoken, sound, wide=True)
-            best = min(best, wide, key=lambda spans: _lost(words, spans, pauses, len(sound) / SAMPLE_RATE))
+            best = min(best, wide, key=lambda spans: _lost(words, spans, pauses, seconds))
         return [None if span is None else (span, 1.0) for span in best]
 
 
@@ -136,6 +144,16 @@ def align(
     with Pocket() as pocket:
         heard = ChunkAligner(pocket, other).hear(reading or Reading(text), samples, sample_rate)
     return heard.placed(0, 0.0, (0.0, len(samples) / sample_rate))
+
+
+def _letters(spoken: str) -> int:
+    """About how many letters are heard; figures stand for words."""
+    return sum(character.isalpha() + 4 * character.isdigit() for character in spoken)
+
+
+def _silent_share(span: Span, pauses: Sequence[Pause]) -> float:
+    start, end = span
+    return sum(max(0.0, min(last, end) - max(first, start)) for first, last in pauses) / (end - start)
 
 
 def _is_doubtful(words: Sequence[Word], spans: Sequence[Span | None], pauses: Sequence[Pause], seconds: float) -> bool:

@@ -1,5 +1,6 @@
 """Words grouped into captions: so many words, up to the ends of sentences and pauses, in lines that a screen holds."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ LINE_CHARS = 42
 
 PAUSE_MS = 300
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")  # noqa: RUF001
+_CLAUSE_ENDS = (*_SENTENCE_ENDS, ",", ";", ":", "，", "、", "；", "：")  # noqa: RUF001
 _CLOSERS = "\"'”’»›)]}」』】》〉"  # noqa: RUF001
 _NO_END = frozenset(["mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "e.g.", "i.e.", "u.s.", "no.", "jr.", "sr."])
 
@@ -25,32 +27,36 @@ class Caption:
 
 def captions(words: Sequence[TimedWord], most_words: int) -> list[Caption]:
     """Captions of at most ``most_words`` words, which also end at pauses and sentence ends."""
-    return [Caption(group[0].start, group[-1].end, lines_of(text_of(group))) for group in _groups(words, most_words)]
+    return [Caption(group[0].start, group[-1].end, lines_of(group)) for group in _groups(words, most_words)]
 
 
-def text_of(words: Sequence[TimedWord]) -> str:
-    """The words with the white space between them; none in scripts that have none."""
-    return "".join(("" if number == 0 or word.joined else " ") + word.word for number, word in enumerate(words))
-
-
-def lines_of(text: str) -> tuple[str, ...]:
-    """``text`` in lines of at most ``LINE_CHARS``, about even; only what has no white space is cut inside."""
-    pieces: list[str] = []
-    for word in text.split():
-        pieces += [word[at : at + LINE_CHARS] for at in range(0, len(word), LINE_CHARS)]
-    count = max(1, len(_filled(pieces, LINE_CHARS)))
+def lines_of(words: Sequence[TimedWord]) -> tuple[str, ...]:
+    """The words in lines of at most ``LINE_CHARS``, about even; only a word that is longer than that is cut inside."""
+    pieces = [(piece, number == 0 and not word.joined) for word in words for number, piece in enumerate(_pieces_of(word.word))]
+    count = len(_filled(pieces, LINE_CHARS))
     width = next(width for width in range(1, LINE_CHARS + 1) if width == LINE_CHARS or len(_filled(pieces, width)) <= count)
     return tuple(_filled(pieces, width))
 
 
-def _filled(pieces: Sequence[str], width: int) -> list[str]:
+def _pieces_of(word: str) -> Iterator[str]:
+    """A word in pieces of ``LINE_CHARS``; no mark is parted from its letter."""
+    while len(word) > LINE_CHARS:
+        at = next((at for at in range(LINE_CHARS, 0, -1) if not unicodedata.category(word[at]).startswith("M")), LINE_CHARS)
+        yield word[:at]
+        word = word[at:]
+    yield word
+
+
+def _filled(pieces: Sequence[tuple[str, bool]], width: int) -> list[str]:
+    """Lines of pieces, each of which may be apart from the one before; more than there can be where one is too wide."""
     lines: list[str] = []
-    for piece in pieces:
-        if lines and len(lines[-1]) + 1 + len(piece) <= width:
-            lines[-1] += f" {piece}"
+    for piece, apart in pieces:
+        longer = f"{lines[-1]} {piece}" if lines and apart else "".join([*lines[-1:], piece])
+        if lines and len(longer) <= width:
+            lines[-1] = longer
         else:
             lines.append(piece)
-    return lines if all(len(line) <= width for line in lines) else [*lines, *pieces]
+    return lines if all(len(line) <= width for line in lines) else [*lines, *(piece for piece, _ in pieces)]
 
 
 def _groups(words: Sequence[TimedWord], most_words: int) -> Iterator[list[TimedWord]]:
@@ -64,8 +70,15 @@ def _groups(words: Sequence[TimedWord], most_words: int) -> Iterator[list[TimedW
             or following.start - word.end >= PAUSE_MS
             or (_ends_sentence(word.word) and following.sounds)
         ):
-            yield group
-            group = []
+            at = _clause_end(group) if following is not None and following.joined and len(group) == most_words else len(group)
+            yield group[:at]
+            group = group[at:]
+
+
+def _clause_end(group: Sequence[TimedWord]) -> int:
+    """Where to end a caption without white space, that a clause is not torn for its last characters; its length if nowhere."""
+    places = range(len(group) - 1, len(group) // 3, -1)
+    return next((at for at in places if group[at - 1].word.endswith(_CLAUSE_ENDS)), len(group))
 
 
 def _ends_sentence(word: str) -> bool:

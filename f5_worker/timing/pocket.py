@@ -82,6 +82,13 @@ class Pocket:
             raise PocketError("the aligner failed") from error
         return spans
 
+    def start(self) -> None:
+        """Start the child ahead of the first sound, which then need not wait for it."""
+        try:
+            self._started()
+        except OSError:  # ``align`` meets the same, and says so
+            return
+
     def stop(self) -> None:
         """End the child, and start no other."""
         with self._lock:

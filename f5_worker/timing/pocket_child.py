@@ -20,9 +20,14 @@ from f5_worker.timing.pronounce import pronunciations
 SAMPLE_RATE = 16_000
 # The word lattice is searched again by default, which fails on one sentence in ten (cmusphinx/pocketsphinx 339).
 _BEAMS = ((1e-60, 1e-30), (1e-150, 1e-150))  # wide ones cost six times as much, and find what narrow ones have lost
-_SKIP = 1e-3  # the price at which a word is skipped
-_DOUBTED = 1e-6  # that at which a word is kept which is as short as its phones can be, 3 frames each
-_SHORTEST = 3
+# The weights of a word that is said and of one that is skipped. Short words, by how many phones they have at least, are to be
+# found in any sound, and have to be worth a price; a single vowel is never worth much.
+_SHORT_WORDS = {1: (0.1, 1.0), 2: (1e-6, 1.0), 3: (1e-6, 1.0)}
+_LONG_WORDS = (1.0, 1e-3)
+# The same for words that seem to be as short as their phones can be.
+_SHORT_WORDS_DOUBTED = {1: (0.1, 1.0), 2: (1e-12, 1.0), 3: (1e-12, 1.0)}
+_LONG_WORDS_DOUBTED = (1e-6, 1.0)
+_SHORTEST = 3  # frames of a phone
 _FRAME = 0.01
 _TOKEN = "word"
 _HALF_WINDOW = 0.0128  # a frame's features come from 25.6 ms
@@ -44,7 +49,9 @@ class Aligner:
 
     def __init__(self) -> None:
         self._tokens: dict[str, str | None] = {}
+        self._phones: dict[str, int] = {}  # of a token, at least
         self._decoders: list[Any] = []
+        self._decoder(0)  # before there is anything to do
 
     def align(self, words: Sequence[str], sound: bytes, *, wide: bool = False) -> list[Span | None]:
         """Where each word is heard, in seconds; ``None`` where it is not.
@@ -70,6 +77,8 @@ class Aligner:
         if word not in self._tokens:
             sounds = pronunciations(word, self._decoder(0).lookup_word)
             self._tokens[word] = f"{_TOKEN}{len(self._tokens)}" if sounds else None
+            if (token := self._tokens[word]) is not None:
+                self._phones[token] = min(len(phones.split()) for phones in sounds)
             for decoder in self._decoders:
                 self._teach(decoder, self._tokens[word], sounds)
         return self._tokens[word]
@@ -92,7 +101,7 @@ class Aligner:
 
     def _optional(self, decoder: Any, names: Sequence[str], doubted: frozenset[int], sound: bytes) -> dict[int, Segment]:
         """Those of ``names`` that are heard; the ``doubted`` ones only where much speaks for them."""
-        weights = ((_DOUBTED, 1) if at in doubted else (1, _SKIP) for at in range(len(names)))
+        weights = (self._weights(name, at in doubted) for at, name in enumerate(names))
         chain = " ".join(f"( /{keep}/ {name} | /{skip}/ <NULL> )" for name, (keep, skip) in zip(names, weights, strict=True))
         grammar = f"#JSGF V1.0; grammar words; public <words> = {chain} ;"
 
@@ -101,6 +110,12 @@ class Aligner:
             decoder.activate_search("words")
 
         return self._search(decoder, prepare, names, sound)
+
+    def _weights(self, name: str, doubted: bool) -> tuple[float, float]:
+        phones = self._phones[name]
+        if doubted:
+            return _SHORT_WORDS_DOUBTED.get(phones, _LONG_WORDS_DOUBTED)
+        return _SHORT_WORDS.get(phones, _LONG_WORDS)
 
     def _search(self, decoder: Any, prepare: Callable[[Any], None], names: Sequence[str], sound: bytes) -> dict[int, Segment]:
         """What was heard of ``names``, by their places; nothing where there is no path through the sound."""

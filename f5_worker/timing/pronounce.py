@@ -1,7 +1,7 @@
 """From plain English words to phones (ARPABET): the dictionary's pronunciations, else those that the spelling suggests."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, product
 
 from f5_worker.timing.readings import readings
@@ -12,6 +12,21 @@ Lookup = Callable[[str], "str | None"]
 MOST_PRONUNCIATIONS = 40
 _MOST_LETTERS = 60  # of a word that is read by its spelling
 
+
+def _table(text: str) -> Mapping[str, Sequence[str]]:
+    """``word: phones | phones; ...``"""
+    rows = (row.split(": ") for row in " ".join(text.split()).split("; "))
+    return {word: ways.split(" | ") for word, ways in rows}
+
+
+# As function words sound between others, where the dictionary has their full form only.
+_WEAK = _table("""
+    an: AH N; and: AH N D | AH N; are: AA R; as: AH Z; at: AH T; be: B IH; but: B AH T; by: B AH; can: K AH N; could: K AH D;
+    do: D AH; for: F ER; from: F R AH M; had: HH AH D; has: HH AH Z; have: HH AH V; her: HH ER; his: IH Z; in: AH N; it: AH T;
+    just: JH AH S T; my: M AH; not: N AH T; of: AH V; on: AH N; should: SH AH D; so: S AH; some: S AH M; than: DH AH N; that:
+    DH AH T; the: DH AH; them: DH AH M; then: DH AH N; there: DH ER; to: T AH | T IH; us: AH S; was: W AH Z; were: W ER; what:
+    W AH T; will: W AH L; with: W AH DH | W IH TH; would: W AH D; you: Y AH; your: Y ER
+""")
 # The longest that matches is taken; (?<...) and (?=...) look at the letters around.
 _RULES = tuple(
     (re.compile(pattern), phones)
@@ -58,11 +73,10 @@ def _sounds(plain: str, lookup: Lookup) -> Iterator[str]:
     """The pronunciations of a plain word; of a letter ("u."), its name."""
     for name in (plain, plain.rstrip(".")):
         if (phones := lookup(name)) is not None:
-            yield phones
-            number = 2
-            while (phones := lookup(f"{name}({number})")) is not None:
-                yield phones
-                number += 1
+            listed = [phones]
+            while (phones := lookup(f"{name}({len(listed) + 1})")) is not None:
+                listed.append(phones)
+            yield from dict.fromkeys([*listed, *_WEAK.get(name, ())])
             return
     yield from dict.fromkeys([*_built(plain, lookup), spelling_sounds(plain)])
 

@@ -24,11 +24,13 @@ from benchmarks import (
     plot_cold_start,
     streaming,
     warm_request,
+    word_times,
 )
-from benchmarks.bench import FLOOR, STOCK, WORKER, Target, table
+from benchmarks.bench import FLOOR, RESULTS, STOCK, WORKER, Target, table
 from benchmarks.contest import Arena, Spread, alternate, spread
 from benchmarks.machine import describe_machine, in_words
 from benchmarks.probes.protocol import Mark, Report, Task, Watches
+from f5_worker.endpoints.health import WORD_TIMES_MEASURED
 from tests import REPOSITORY
 
 # Stock F5-TTS has an environment of its own; here it runs in ours, with stand-ins for what ours leaves out.
@@ -176,6 +178,29 @@ def test_listening(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
     for steps in listening.NFE_STEPS:
         assert document["figures"][f"nfe_step={steps}"]["words"] == 5
     assert [len(heard) for heard in document["runs"].values()] == [1] * len(document["figures"])
+
+
+def test_word_times(tmp_path: Path, models: Path) -> None:
+    document = measure(word_times.main, tmp_path, models, "--sentences", "1")
+    assert len(word_times.SENTENCES) == 40
+    for figures in document["figures"].values():
+        assert figures["words"] >= 11
+        assert figures["dropped"] >= 4 or figures is document["figures"][word_times.WHISPER]
+        assert figures["CPU seconds a minute"] > 0
+    assert word_times.RECORDED in document["figures"]
+
+
+def test_what_the_worker_says_of_word_times_was_measured() -> None:
+    figures = json.loads((RESULTS / "word_times.json").read_text(encoding="utf-8"))["figures"]["all of flite"]
+    found = 1 - len(figures["dropped and not found"]) / figures["dropped"]
+    doubted = len(figures["said and doubted"]) / figures["said"]
+    assert {
+        **WORD_TIMES_MEASURED,
+        "start_median_ms": round(figures["start median ms"]),
+        "start_90th_percentile_ms": round(figures["start 90th percentile ms"]),
+        "dropped_words_found": round(found, 3),
+        "said_words_doubted": round(doubted, 4),
+    } == WORD_TIMES_MEASURED
 
 
 def test_a_process_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from f5_worker.job.context import Stop
 from f5_worker.job.request import TtsRequest
 from f5_worker.model.load import LoadedModel
 from f5_worker.settings import Settings
-from f5_worker.speech import sampler, synthesis
+from f5_worker.speech import join, sampler, synthesis
 from f5_worker.speech.batching import plan_batches, share_batch
 from f5_worker.speech.plan import ChunkPlan, SpeechOptions, chunk_seed
 from f5_worker.speech.scheduler import Scheduler, SharedTurns
@@ -252,7 +252,7 @@ def test_memory_that_never_suffices_and_sound_that_is_none_fail_their_own_job_al
 
     def wave(model: Any, utterance: Any, mel: Any) -> Any:
         if utterance.seed == 2:
-            raise SynthesisError(synthesis.NO_SOUND)
+            raise SynthesisError(join.NO_SOUND)
         return real(model, utterance, mel)
 
     def fail(utterances: Sequence[Any]) -> None:

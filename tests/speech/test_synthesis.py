@@ -22,9 +22,9 @@ from f5_worker.job.request import TtsRequest
 from f5_worker.mel import HOP_LENGTH, SAMPLE_RATE
 from f5_worker.model.load import LoadedModel, load_model
 from f5_worker.settings import Settings, load_settings
-from f5_worker.speech.join import Joiner, join
+from f5_worker.speech.join import Joiner, Speech, join, whole_speech
 from f5_worker.speech.plan import MODEL_SECONDS, ChunkPlan, DurationRule, Passage, SpeechOptions, chunk_seed, plan_chunks
-from f5_worker.speech.synthesis import Speech, synthesise, whole_speech
+from f5_worker.speech.synthesis import synthesise
 from f5_worker.text.reading import Reading
 from f5_worker.voice.builtin import builtin_voice
 from f5_worker.voice.clip import read_reference

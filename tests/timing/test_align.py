@@ -1,19 +1,14 @@
 """Words found in speech whose times are known, words that are not there, and a child process that fails in every way."""
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from f5_worker.text.reading import Reading
 from f5_worker.timing.align import ChunkAligner, Heard, align
@@ -21,32 +16,9 @@ from f5_worker.timing.pauses import find_pauses, snap
 from f5_worker.timing.place import TimedWord, fill, place
 from f5_worker.timing.pocket import Pocket, PocketError
 from f5_worker.timing.words import words_of
+from tests.support.word_truth import Clip, recorded
 
-CLIPS = Path(__file__).parent / "clips"
-
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """Speech whose word times are known: mono samples [n] at ``rate`` Hz, spans in seconds by word."""
-
-    text: str
-    samples: NDArray[np.float32]
-    rate: int
-    spans: list[tuple[float, float]]
-
-    def without(self, place: int) -> NDArray[np.float32]:
-        """The samples without those of a word."""
-        start, end = (round(edge * self.rate) for edge in self.spans[place])
-        return np.concatenate([self.samples[:start], self.samples[end:]])
-
-
-def clips() -> Iterator[Clip]:
-    for item in json.loads((CLIPS / "truth.json").read_text(encoding="utf-8"))["items"]:
-        samples, rate = soundfile.read(CLIPS / item["file"], dtype="float32")
-        yield Clip(item["text"], samples, rate, [(word["start"], word["end"]) for word in item["words"]])
-
-
-ALL = list(clips())
+ALL = list(recorded())
 
 
 def errors(words: Sequence[TimedWord], clip: Clip, *, skip: int | None = None) -> list[float]:
@@ -97,6 +69,18 @@ def test_a_dropped_word_is_found_and_no_other_doubted() -> None:
     assert doubted <= 0.01 * judged * len(ALL[0].spans)
 
 
+def test_a_word_in_silence_was_not_said() -> None:
+    """The aligner would rather put a short word into a pause than leave it out."""
+    clip = ALL[3]
+    silence = np.zeros(clip.rate // 2, dtype=np.float32)
+    with Pocket() as pocket:
+        aligner = ChunkAligner(pocket)
+        for word in ("the", "a", "of"):
+            samples = np.concatenate([silence, clip.samples, silence])
+            heard = aligner.hear(Reading(f"{word} {clip.text} {word}"), samples, clip.rate)
+            assert [found.text for found in heard.dropped] == [word, word]
+
+
 def test_another_text_is_doubted() -> None:
     clip = ALL[0]
     words = align("Nobody ever whispered to purple elephants during yesterday's thunderstorm.", clip.samples, clip.rate)
@@ -112,6 +96,16 @@ def test_nothing_in_sound_or_text_fails(sound: str, text: str) -> None:
     assert [word.word for word in words] == text.split()
     assert all(one.end <= other.start for one, other in pairwise(words))
     assert all(word.start < word.end for word in words)
+
+
+@pytest.mark.parametrize("text", ["Nobody ever whispered that. " * 60, "Internationalization " * 60, "$1,234.56 " * 30])
+def test_a_text_that_is_far_too_long_is_estimated_at_once(text: str) -> None:
+    clip = ALL[3]
+    with Pocket(["/nonexistent"]) as pocket:  # which would fail for another reason
+        heard = ChunkAligner(pocket).hear(Reading(text), clip.samples, clip.rate)
+    assert heard.failure == "the text is too long for its sound"
+    assert set(heard.confidences) == {0}
+    assert len(heard.spans) == len(text.split())
 
 
 # Where nothing was heard
@@ -193,9 +187,21 @@ def test_a_child_is_started_again_after_one_failure() -> None:
         assert aligner.hear(Reading(clip.text), clip.samples, clip.rate).failure is None
 
 
+def test_a_child_that_is_started_ahead_is_the_one_that_aligns() -> None:
+    clip = ALL[3]
+    with Pocket() as pocket:
+        pocket.start()
+        child = pocket._child
+        assert child is not None
+        assert ChunkAligner(pocket).hear(Reading(clip.text), clip.samples, clip.rate).failure is None
+        assert pocket._child is child
+    Pocket(["/nonexistent"]).start()  # costs nothing until there is something to align
+
+
 def test_a_stopped_job_starts_no_child() -> None:
     pocket = Pocket()
     pocket.stop()
+    pocket.start()
     with pytest.raises(PocketError):
         pocket.align(["hello"], np.zeros(16_000, dtype=np.float32))
     assert pocket._child is None

@@ -1,8 +1,11 @@
 """Subtitle files are read back, by pysubs2 and by FFmpeg's own readers, as the words that were sent."""
 
+# ruff: noqa: RUF001 - punctuation of all scripts is meant
+
 import csv
 import io
 import json
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from f5_worker.timing.captions import LINE_CHARS, captions, text_of
+from f5_worker.text.reading import Reading
+from f5_worker.timing.captions import LINE_CHARS, captions
 from f5_worker.timing.place import TimedWord
 from f5_worker.timing.subtitles import subtitles
+from f5_worker.timing.words import words_of
 
 NASTY = r"""<i>it</i> a<b 1 < 2 C:\new \N {\p1} {x} & &amp; --> a-->b %d "quoted", \h 0:00 [x] {{}} \\ -- <"""
 
@@ -26,7 +31,7 @@ def timed(text: str, step: int = 400, gap: int = 0) -> list[TimedWord]:
 
 def plain(text: str) -> str:
     """Without what had to be added so that no player takes it for mark-up."""
-    return text.replace("\u2060", "").translate(str.maketrans("｛｝", "{}"))  # noqa: RUF001 - what was put in
+    return text.replace("\u2060", "").translate(str.maketrans("｛｝", "{}"))
 
 
 def read_by_ffmpeg(content: str, name: str, folder: Path) -> list[str]:
@@ -93,9 +98,58 @@ def test_captions_end_at_sentences_and_pauses() -> None:
     assert [" ".join(each.lines) for each in captions(words, 20)] == ["Dr. No said: go!", "Then he", "went"]
 
 
-def test_characters_without_white_space_stay_together() -> None:
-    words = [TimedWord(character, n, n + 1, 1.0, 0, joined=n > 0) for n, character in enumerate("你好。")]
-    assert text_of(words) == "你好。"
+TEXTS = {
+    "Chinese": "今天天气很好，我们去公园散步，然后在湖边喝茶，看着孩子们放风筝，直到太阳落到山后面去。你觉得怎么样？",
+    "Japanese": "昨日は友達と晩ご飯を食べて、そのあと映画を見に行きましたが、とても楽しかったです。また行きたい。",
+    "Thai": "วันนี้อากาศดีมากเราไปเดินเล่นในสวนสาธารณะแล้วนั่งดื่มชาริมทะเลสาบจนพระอาทิตย์ตกดิน",
+    "Arabic": "في صباح يوم جميل خرجنا إلى الحديقة الكبيرة القريبة من المنزل لنلعب مع الأطفال. ماذا تريد؟ سنعود إلى هناك!",
+    "Hebrew": "בבוקר יפה אחד יצאנו אל הגן הגדול שליד הבית כדי לשחק עם הילדים ולשתות קפה ביחד. מה תרצה לעשות מחר?",
+    "Korean": "오늘은 날씨가 아주 좋아서 우리는 공원에 산책하러 갔습니다. 내일도 갈까요?",
+    "mixed": "我们用OpenAI的GPT-4o模型来写代码，然后用https://example.com/translate翻译。很好，对吧？",
+}
+
+
+@pytest.mark.parametrize("most", [1, 4, 20])
+@pytest.mark.parametrize("name", ["srt", "vtt", "ass"])
+@pytest.mark.parametrize("language", TEXTS)
+def test_every_script_is_read_back_in_short_lines_of_whole_words(language: str, name: str, most: int, tmp_path: Path) -> None:
+    text = TEXTS[language]
+    entries = words_of(Reading(text))
+    words = [TimedWord(w.text, n * 100, n * 100 + 100, 1.0, 0, w.joined, w.sounds) for n, w in enumerate(entries)]
+    content = subtitles(words, name, most)
+    events = [event.plaintext for event in pysubs2.SSAFile.from_string(content, format_=name)]
+    by_ffmpeg = [plain(each).replace("\\N", "\n") for each in read_by_ffmpeg(content, name, tmp_path)]
+    assert by_ffmpeg == [plain(each) for each in events]
+    lines = [line for event in events for line in event.split("\n")]
+    assert max(map(len, lines)) <= LINE_CHARS
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    # A line ends where a word does.
+    ends, at = set(), 0
+    for word in words:
+        at += len(word.word)
+        ends.add(at)
+    at = 0
+    for line in lines:
+        at += len("".join(line.split()))
+        assert at in ends
+
+
+def test_captions_without_white_space_end_with_clauses() -> None:
+    words = [TimedWord(w.text, n, n + 1, 1.0, 0, w.joined, w.sounds) for n, w in enumerate(words_of(Reading(TEXTS["Chinese"])))]
+    assert [each.lines for each in captions(words, 20)] == [
+        ("今天天气很好，我们去公园散步，",),
+        ("然后在湖边喝茶，看着孩子们放风筝，",),
+        ("直到太阳落到山后面去。",),
+        ("你觉得怎么样？",),
+    ]
+
+
+def test_only_what_is_longer_than_a_line_is_cut_and_no_mark_leaves_its_letter() -> None:
+    long = "é" * 41 + "e\u0301" * 30  # the 42nd character is an e, whose accent is the 43rd
+    lines = captions([TimedWord("short", 0, 1, 1.0, 0), TimedWord(long, 1, 2, 1.0, 0)], 5)[0].lines
+    assert lines[0] == "short"
+    assert "".join(lines[1:]) == long
+    assert all(len(line) <= LINE_CHARS and not unicodedata.combining(line[0]) for line in lines)
 
 
 def test_centiseconds_do_not_overlap() -> None:

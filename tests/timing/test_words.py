@@ -78,6 +78,7 @@ def test_any_latin_letters_can_be_pronounced(text: str) -> None:
 def test_pronunciations_come_from_the_dictionary_else_from_the_spelling() -> None:
     assert pronunciations("The", DICTIONARY.get) == ["DH AH", "DH IY"]
     assert pronunciations("fire's", DICTIONARY.get)[0] == "F AY ER Z"
+    assert pronunciations("and", DICTIONARY.get) == ["AE N D", "AH N D", "AH N"]  # and how it sounds between others
     assert spelling_sounds("wuppertal") == "W AH P ER T AE L"
 
 

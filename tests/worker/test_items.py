@@ -10,7 +10,7 @@ import pytest
 import handler
 from f5_worker.errors import SynthesisError
 from f5_worker.s3_config import S3Config
-from f5_worker.speech import sampler, synthesis
+from f5_worker.speech import join, sampler, synthesis
 from tests.support.fresh_worker import LONG_TEXT, FreshWorker, base64_of, sound
 from tests.support.judge import Judge, compare, total
 from tests.support.sounds import sound_file, voice
@@ -58,7 +58,7 @@ def test_items_for_which_the_model_fails_fail_alone(fresh_worker: FreshWorker, m
 
     def wave(model: Any, utterance: Any, mel: Any) -> Any:
         if utterance.seed in (21, 24):
-            raise SynthesisError(synthesis.NO_SOUND)
+            raise SynthesisError(join.NO_SOUND)
         return real(model, utterance, mel)
 
     monkeypatch.setattr(synthesis, "_wave", wave)

@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,16 @@ import pytest
 
 import handler
 from f5_worker.endpoints import timings
+from f5_worker.errors import SynthesisError
 from f5_worker.s3_config import S3Config
 from f5_worker.timing.align import ChunkAligner
-from tests.support.fresh_worker import QUICK, FreshWorker, sound
+from f5_worker.timing.whole import WholeText
+from tests.support.fresh_worker import QUICK, FreshWorker, base64_of, sound
+from tests.support.sounds import sound_file, voice
 
 DEMO = {"F5TTS_MODEL": "demo", "F5TTS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
 SETTINGS: dict[str, Any] = {"seed": 1, "nfe_step": 7, "return_word_timings": True}
+CLIP = base64_of(sound_file(voice(3)))
 SENTENCE = "They said the car would break down and indeed it did."
 
 
@@ -69,7 +74,7 @@ def test_files_are_stored_and_downloaded(fresh_worker: FreshWorker, s3_config: S
     assert found["filename"] == f"{answer['job_id']}.vtt"
 
 
-@pytest.mark.parametrize("broken", ["hear", "_as_sent"])
+@pytest.mark.parametrize("broken", ["hear", "add"])
 def test_the_audio_is_delivered_whatever_fails(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("planted")
@@ -77,7 +82,7 @@ def test_the_audio_is_delivered_whatever_fails(fresh_worker: FreshWorker, monkey
     if broken == "hear":
         monkeypatch.setattr(ChunkAligner, "hear", fail)
     else:
-        monkeypatch.setattr(timings, "_as_sent", fail)
+        monkeypatch.setattr(WholeText, "add", fail)
     answer = fresh_worker.ask({**QUICK, "return_word_timings": True})
     assert sound(answer, fresh_worker.folder).duration == pytest.approx(answer["duration"], abs=1e-4)
     assert any("RuntimeError" in warning for warning in answer["warnings"])
@@ -87,15 +92,20 @@ def test_the_audio_is_delivered_whatever_fails(fresh_worker: FreshWorker, monkey
 
 
 class Mumbler:
-    """The demo model, in whose speech a stretch is silent where a seed is one of ``seeds``: the words there are dropped."""
+    """The demo model, in whose speech a stretch is silent where a seed is one of ``seeds``: the words there are dropped.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
+    With one of ``fails`` it says nothing at all.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seeds: set[int], fails: Collection[int] = ()) -> None:
         from f5_worker.endpoints import tts
 
         real: Any = vars(tts)["synthesise"]
 
         def synthesise(model: Any, plan: Any, *rest: Any, **options: Any) -> Any:
             for item, wave in zip(plan, real(model, plan, *rest, **options), strict=True):
+                if item.seed in fails:
+                    raise SynthesisError("planted")
                 if item.seed in seeds:
                     wave = wave.copy()
                     wave[int(0.55 * len(wave)) : int(0.85 * len(wave))] = 0
@@ -125,6 +135,37 @@ def test_a_chunk_with_dropped_words_is_spoken_again(
         assert min(dropped) < dropped[0]
     else:
         assert any("Not heard in the speech" in warning for warning in answer["warnings"])
+
+
+def test_items_and_voices_are_verified_each_by_itself(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh_worker.restart(**DEMO)
+    Mumbler(monkeypatch, {1})
+    bob = {"Bob": {"ref_audio_base64": CLIP, "ref_text": "Some words.", "seed": 1}}
+    items = [
+        {"text": SENTENCE},
+        {"text": f"Nobody believed a word of it. [Bob] {SENTENCE}", "voices": bob, "seed": 40},
+        {"text": "Nobody believed a word of it.", "seed": 40, "verify": False},
+    ]
+    one, two, three = fresh_worker.ask({**SETTINGS, "verify": True, "items": items})["items"]
+    check(one, SENTENCE)
+    check(two, f"Nobody believed a word of it. {SENTENCE}")
+    for answer, chunk in ((one, 0), (two, 1)):
+        tried = next(each for each in answer["verified"] if each["chunk"] == chunk)
+        assert tried["attempts"][0]["seed"] == 1
+        assert tried["seed"] != 1
+        assert len(tried["attempts"][0]["missing"]) >= 2
+    assert "verified" not in three
+
+
+def test_what_was_spoken_is_delivered_when_it_cannot_be_spoken_again(
+    fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh_worker.restart(**DEMO)
+    Mumbler(monkeypatch, {1}, fails={2})
+    answer = fresh_worker.ask({"text": SENTENCE, **SETTINGS, "verify": True})
+    check(answer, SENTENCE)
+    assert "Chunk 0 could not be spoken again: planted" in answer["warnings"]
+    assert sound(answer, fresh_worker.folder).duration == pytest.approx(answer["duration"], abs=1e-4)
 
 
 def test_jobs_that_do_not_ask_import_nothing_of_it(fresh_worker: FreshWorker, monkeypatch: pytest.MonkeyPatch) -> None:
