@@ -15,6 +15,7 @@ from tests import REPOSITORY
 from tests.support.job_api import JobApi
 from tests.support.processes import WorkerProcess, clean_environment
 
+_PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_DEFAULT_INDEX", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES")
 COMMAND = (str(REPOSITORY / "start.sh"),)
 _CACHES = Path("/proc/sys/vm/drop_caches")
 _LOOK_EVERY = 0.2
@@ -45,6 +46,7 @@ class Container:
             NETWORK_VOLUME=str(volume),
             F5TTS_MODEL=str(model),
             F5TTS_DEVICE=device,
+            **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             UV_CACHE_DIR=os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv"),
             PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # where uv is
         )

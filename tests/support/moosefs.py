@@ -123,7 +123,7 @@ class MooseFS:
     def counts(self) -> dict[str, int]:
         """All that the first mount counts: ``fuse_ops.read``, ``master.bytes_sent`` ..."""
         lines = (line.partition(":") for line in (self.root / ".stats").read_text().splitlines())
-        return {name: int(value) for name, _, value in lines}
+        return {name: int(value) for name, _, value in lines if value.strip().isdigit()}  # in brackets: no counts
 
     @contextmanager
     def frozen(self, part: Part) -> Iterator[None]:
