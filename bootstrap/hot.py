@@ -8,17 +8,18 @@ import mmap
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bootstrap.apart import on_volume
 from bootstrap.door import is_local
-from bootstrap.pack import MAGIC, DamagedPack, unpack
+from bootstrap.pack import MAGIC, ORIGIN, DamagedPack, unpack
 from bootstrap.places import Location, base_python
 from bootstrap.read_ahead import SILENCE, ReadAhead
 from bootstrap.report import HotStart, log
-from bootstrap.store import Environment
+from bootstrap.store import KEEP_SECONDS, Environment
 from bootstrap.trust import is_broken
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
@@ -92,6 +93,7 @@ def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callab
     name = f"{source.parent.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folders = [location.base / "hot" / name for location in local if is_local(location.root)]
     if there := next(filter(Path.is_dir, folders), None):
+        os.utime(there)  # of two that lie here, the one that is not used is removed some day
         return there, "used"
     folder = next((folder for folder in folders if _has_room(folder.parent, state.st_size + _RESERVE)), None)
     if folder is None:
@@ -107,7 +109,22 @@ def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callab
         log(f"the start's files could not be unpacked ({error.strerror}); they are read from the volume, one by one", "WARN")
         return None, "skipped"
     log(f"the start's files were unpacked in {time.monotonic() - began:.1f} s ({state.st_size / 1e6:.0f} MB)")
+    _sweep(folder)
     return folder, "used"
+
+
+def _sweep(kept: Path) -> None:
+    """Remove what was unpacked beside it, where its environment is gone or no start has used it for a week."""
+    for path in kept.parent.iterdir():
+        if path == kept:
+            continue
+        try:
+            is_gone = (path / ORIGIN).is_symlink() and not (path / ORIGIN).exists()
+            if is_gone or time.time() - path.stat().st_mtime > KEEP_SECONDS:
+                # In one step, so that no start finds half of it.
+                shutil.rmtree(path.rename(path.with_name(f".{uuid.uuid4().hex[:8]}")), ignore_errors=True)
+        except OSError as error:
+            log(f"what an older start unpacked could not be removed ({error.strerror})", "WARN")
 
 
 def _has_room(folder: Path, size: int) -> bool:

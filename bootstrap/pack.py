@@ -27,6 +27,8 @@ from typing import BinaryIO
 from bootstrap.libraries import NOTE
 
 MAGIC = b"F5-HOT-2 "
+ORIGIN = ".origin"
+"""In an unpacked environment: a link to the one that it was packed from, which tells whether that is still there."""
 _DIGEST = hashlib.sha256().digest_size
 _MAX_HEADER = 64 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
@@ -90,6 +92,8 @@ class Header:
                 raise DamagedPack("a library in it lies elsewhere")
             if any(start < 0 or length < 0 or start + length > size for start, length in ranges):
                 raise DamagedPack("a range in it lies outside of its library")
+        if known & {NOTE, ORIGIN}:
+            raise DamagedPack("it names what unpacking makes")
         if "bin/python" not in self.aliases or "pyvenv.cfg" not in known:
             raise DamagedPack("it is no environment")
 
@@ -219,6 +223,7 @@ def _unpack(source: _Checked, environment: Path, folder: Path, moved: Callable[[
     for path, near, _, touched in header.libraries:
         os.symlink(f"{environment.parent}/{near}", place(path))  # noqa: PTH211
         ranges += ((f"{environment.parent}/{near}", start, length) for start, length in touched)
+    os.symlink(environment, folder / ORIGIN)  # noqa: PTH211
     (folder / NOTE).write_text(json.dumps(ranges), encoding="utf-8")
 
 
