@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.util import source_from_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from bootstrap.libraries import NOTE
 
@@ -36,6 +36,10 @@ _READERS = 8  # of small files, each of which costs a network volume several rou
 LARGE = 40 * 1024 * 1024
 """Bytes from which a library stays on the volume, where only the ranges that a start touches are read: torch's and CUDA's. All
 others are imported with the GIL held, and must not wait for the volume."""
+
+
+Range: TypeAlias = tuple[str, int, int]
+"""A file, the first byte, and how many."""
 
 
 class DamagedPack(Exception):  # noqa: N818 - it is an outcome, caught in one place
@@ -140,8 +144,15 @@ def write_pack(target: Path, header: Header, environment: Path) -> int:
     return target.stat().st_size
 
 
-def unpack(pack: Path, environment: Path, folder: Path, moved: Callable[[], None] = lambda: None) -> None:
-    """Make ``folder`` from the pack of ``environment``, in one step that others see; ``moved`` is called now and then.
+def unpack(
+    pack: Path,
+    environment: Path,
+    folder: Path,
+    moved: Callable[[], None] = lambda: None,
+    begun: Callable[[Sequence[Range]], None] = lambda _: None,
+) -> None:
+    """Make ``folder`` from the pack of ``environment``, in one step that others see; ``moved`` is called now and then,
+    ``begun`` with what is to be read ahead of libraries, before anything is unpacked.
 
     Raises:
         DamagedPack: the pack is not whole, or not for this environment and Python.
@@ -150,7 +161,7 @@ def unpack(pack: Path, environment: Path, folder: Path, moved: Callable[[], None
     draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:
         with pack.open("rb", buffering=0) as file:
-            _unpack(_Checked(file), environment, draft, moved)
+            _unpack(_Checked(file), environment, draft, moved, begun)
         with suppress(FileExistsError):
             draft.rename(folder)
     except OSError:
@@ -188,11 +199,16 @@ class _Checked:
             raise DamagedPack("its checksum is wrong")
 
 
-def _unpack(source: _Checked, environment: Path, folder: Path, moved: Callable[[], None]) -> None:
+def _unpack(
+    source: _Checked, environment: Path, folder: Path, moved: Callable[[], None], begun: Callable[[Sequence[Range]], None]
+) -> None:
     header = _read_header(source)
     build = environment.name
     if (header.fingerprint, header.build, header.python) != (environment.parent.name, build, sys.version):
         raise DamagedPack("it belongs to another environment or Python")
+    home = environment.parent
+    ranges = [(f"{home}/{near}", start, length) for _, near, _, touched in header.libraries for start, length in touched]
+    begun(ranges)
     made = {str(folder)}
     folder.mkdir(parents=True)
 
@@ -219,10 +235,8 @@ def _unpack(source: _Checked, environment: Path, folder: Path, moved: Callable[[
         os.symlink(_interpreter() if path == "bin/python" else target, place(path))  # noqa: PTH211
     for path in header.links:
         os.symlink(f"{environment}/{path}", place(path))  # noqa: PTH211
-    ranges: list[tuple[str, int, int]] = []
-    for path, near, _, touched in header.libraries:
-        os.symlink(f"{environment.parent}/{near}", place(path))  # noqa: PTH211
-        ranges += ((f"{environment.parent}/{near}", start, length) for start, length in touched)
+    for path, near, _, _ in header.libraries:
+        os.symlink(f"{home}/{near}", place(path))  # noqa: PTH211
     os.symlink(environment, folder / ORIGIN)  # noqa: PTH211
     (folder / NOTE).write_text(json.dumps(ranges), encoding="utf-8")
 

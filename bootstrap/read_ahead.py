@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self, TypeAlias
 
@@ -106,31 +107,19 @@ class ReadAhead(Reading):
                     self._ended.set()
 
 
-class _Apart(Reading):
-    """The same by a process of its own, which is left behind where it hangs."""
+class Followed(Reading):
+    """One that another process does (``begin_apart``), which tells of it into a pipe; ``told`` is our end."""
 
-    def __init__(self, parts: Iterable[Part]) -> None:
+    def __init__(self, told: int) -> None:
         super().__init__()
-        import subprocess
-
-        python = getattr(sys, "_base_executable", None) or sys.executable
-        self._child = subprocess.Popen(
-            [python, "-I", "-S", __file__],
-            cwd="/",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            close_fds=False,  # exec does it, and then a file of a volume that hangs holds up the child alone
-        )
-        assert self._child.stdin is not None
-        with self._child.stdin as order:
-            order.write(json.dumps([(str(path), start, length) for path, start, length in parts]).encode())
+        self._told = told
         threading.Thread(target=self._listen, name="read-ahead", daemon=True).start()
 
     def _listen(self) -> None:
-        with self._child:
-            assert self._child.stdout is not None
-            code = _follow(self._child.stdout, self._move)
+        with os.fdopen(self._told, "rb") as told:
+            process, code = _follow(told, self._move)
+        with suppress(ChildProcessError):  # not ours, but that of a start that is over
+            os.waitpid(process, 0)
         if code:
             self.error = OSError(code, os.strerror(code))
         self._ended.set()
@@ -139,24 +128,54 @@ class _Apart(Reading):
         self.read, self._moved = read, time.monotonic()
 
 
-def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> int:
+def begin_apart(parts: Iterable[Part], tell: int) -> None:
+    """Have a process of its own read, which is left behind where it hangs, and which tells ``tell``, a pipe's end, of it."""
+    import subprocess
+
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    child = subprocess.Popen(
+        [python, "-I", "-S", __file__],
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=tell,
+        stderr=subprocess.DEVNULL,
+        close_fds=False,  # exec does it, and then a file of a volume that hangs holds up the child alone
+    )
+    child.returncode = 0  # whoever listens waits for it, not this object
+    assert child.stdin is not None
+    with child.stdin as order:
+        order.write(json.dumps([(str(path), start, length) for path, start, length in parts]).encode())
+
+
+def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> tuple[int, int]:
+    """The process that reads, and the errno that ended it, 0 for none."""
+    process = -1
     for line in lines:
         word, _, number = line.decode().partition(" ")
         if word == "end":
-            return int(number)
-        moved(int(number))
-    return errno.EIO  # it was killed
+            return process, int(number)
+        if word == "process":
+            process = int(number)
+        else:
+            moved(int(number))
+    return process, errno.EIO  # it was killed
 
 
 def read_ahead(*parts: Part) -> Reading:
     """Begin to read; returns at once."""
     if all(is_local(path) for path, _, _ in parts):
         return ReadAhead(parts).start()
-    return _Apart(parts)
+    told, tell = os.pipe()
+    try:
+        begin_apart(parts, tell)
+    finally:
+        os.close(tell)
+    return Followed(told)
 
 
 def main() -> None:
     """Read what standard input names, and tell of it."""
+    sys.stdout.write(f"process {os.getpid()}\n")
     reading, seen = ReadAhead((Path(path), start, length) for path, start, length in json.load(sys.stdin)).start(), 0
     while not reading.wait(0.2):
         if reading.read > seen:
