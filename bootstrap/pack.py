@@ -32,6 +32,7 @@ ORIGIN = ".origin"
 _DIGEST = hashlib.sha256().digest_size
 _MAX_HEADER = 64 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
+_PAPERS = ("METADATA", "RECORD", "entry_points.txt", "top_level.txt")  # of a package, for importlib.metadata
 _READERS = 8  # of small files, each of which costs a network volume several round trips
 LARGE = 40 * 1024 * 1024
 """Bytes from which a library stays on the volume, where only the ranges that a start touches are read: torch's and CUDA's. All
@@ -56,7 +57,7 @@ class Header:
     files: list[tuple[str, int, int, int]]
     """Path, size, time of the last change (ns), permissions."""
     links: list[str]
-    """What stays on the volume, of every folder that holds one of the files."""
+    """What stays on the volume, of every folder that holds one of the files, and may be asked for."""
     aliases: dict[str, str]
     """The environment's own symbolic links, whose targets are relative."""
     libraries: list[tuple[str, str, int, list[tuple[int, int]]]]
@@ -285,7 +286,7 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
         inside = not target.startswith("/") and _is_inside(os.path.normpath(f"{PurePosixPath(path).parent}/{target}"))
         if inside:
             aliases[path] = target
-        else:
+        elif not _is_idle(path):
             links.append(path)
     return Header(
         fingerprint=environment.parent.name,
@@ -296,6 +297,13 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
         aliases=aliases,
         libraries=libraries,
     )
+
+
+def _is_idle(path: str) -> bool:
+    """Whether a worker does without: bytecode, which Python makes where it is not, and what installers alone read. Links to
+    these would be a fifth of what a start has to unpack."""
+    _, _, inside = path.partition(".dist-info/")
+    return "/__pycache__/" in path or bool(inside and inside not in _PAPERS)
 
 
 def _nearer(environment: Path, path: str) -> str:

@@ -74,11 +74,14 @@ class ReadAhead(Reading):
         return self
 
     def _cut(self, parts: Iterable[Part]) -> Iterator[tuple[int, int, int]]:
+        # One handle for all threads, and all of them at once: each open is a round trip to the server, and one more for each
+        # folder on the way that was looked up more than a second ago.
         opened: dict[Path, int] = {}
+        parts = list(parts)
+        for path in dict.fromkeys(path for path, _, _ in parts):
+            opened[path] = os.open(path, os.O_RDONLY)
+            self._handles.append(opened[path])
         for path, start, length in parts:
-            if path not in opened:  # one handle for all threads: each open is a round trip to the server, or several
-                opened[path] = os.open(path, os.O_RDONLY)
-                self._handles.append(opened[path])
             end = os.fstat(opened[path]).st_size if length is None else start + length
             for offset in range(start, end, _BLOCK):
                 yield opened[path], offset, min(_BLOCK, end - offset)
