@@ -18,12 +18,13 @@ from pathlib import Path
 from bootstrap import libraries
 from bootstrap.apart import on_volume
 from bootstrap.door import is_local
-from bootstrap.pack import MAGIC, ORIGIN, DamagedPack, Range, unpack
+from bootstrap.pack import MAGIC, ORIGIN, DamagedPack
 from bootstrap.places import Location, base_python
 from bootstrap.read_ahead import SILENCE, ReadAhead, begin_apart
 from bootstrap.report import HotStart, log
 from bootstrap.store import KEEP_SECONDS, Environment
 from bootstrap.trust import is_broken
+from bootstrap.unpack import Range, unpack
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 _RESERVE = 256 * 1024 * 1024  # bytes on the local disk, beside what is unpacked

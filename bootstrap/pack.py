@@ -13,34 +13,27 @@ its folder, is refused whole.
 import hashlib
 import json
 import os
-import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.util import source_from_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TypeAlias
 
 from bootstrap.libraries import NOTE
 
 MAGIC = b"F5-HOT-2 "
+DIGEST = hashlib.sha256().digest_size
 ORIGIN = ".origin"
 """In an unpacked environment: a link to the one that it was packed from, which tells whether that is still there."""
-_DIGEST = hashlib.sha256().digest_size
-_MAX_HEADER = 64 * 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
 _PAPERS = ("METADATA", "RECORD", "entry_points.txt", "top_level.txt")  # of a package, for importlib.metadata
 _READERS = 8  # of small files, each of which costs a network volume several round trips
 LARGE = 40 * 1024 * 1024
 """Bytes from which a library stays on the volume, where only the ranges that a start touches are read: torch's and CUDA's. All
 others are imported with the GIL held, and must not wait for the volume."""
-
-
-Range: TypeAlias = tuple[str, int, int]
-"""A file, the first byte, and how many."""
 
 
 class DamagedPack(Exception):  # noqa: N818 - it is an outcome, caught in one place
@@ -143,117 +136,6 @@ def write_pack(target: Path, header: Header, environment: Path) -> int:
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size
-
-
-def unpack(
-    pack: Path,
-    environment: Path,
-    folder: Path,
-    moved: Callable[[], None] = lambda: None,
-    begun: Callable[[Sequence[Range]], None] = lambda _: None,
-) -> None:
-    """Make ``folder`` from the pack of ``environment``, in one step that others see; ``moved`` is called now and then,
-    ``begun`` with what is to be read ahead of libraries, before anything is unpacked.
-
-    Raises:
-        DamagedPack: the pack is not whole, or not for this environment and Python.
-        OSError: it cannot be read, or the folder cannot be written.
-    """
-    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        with pack.open("rb", buffering=0) as file:
-            _unpack(_Checked(file), environment, draft, moved, begun)
-        with suppress(FileExistsError):
-            draft.rename(folder)
-    except OSError:
-        if not (folder / NOTE).is_file():  # else another process was quicker
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-class _Checked:
-    """The bytes of a pack, and their digest."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._left = os.fstat(file.fileno()).st_size - _DIGEST
-        self._digest = hashlib.sha256()
-        self._block = memoryview(b"")
-
-    def take(self, size: int) -> bytes:
-        parts = []
-        while size > 0:
-            if not self._block:
-                self._block = memoryview(self._file.read(min(_BLOCK, max(0, self._left))))
-                if not self._block:
-                    raise DamagedPack("it is cut short")
-                self._left -= len(self._block)
-                self._digest.update(self._block)
-            parts.append(self._block[:size])
-            self._block = self._block[size:]
-            size -= len(parts[-1])
-        return b"".join(parts)
-
-    def finish(self) -> None:
-        if self._block or self._left or self._file.read(_DIGEST) != self._digest.digest():
-            raise DamagedPack("its checksum is wrong")
-
-
-def _unpack(
-    source: _Checked, environment: Path, folder: Path, moved: Callable[[], None], begun: Callable[[Sequence[Range]], None]
-) -> None:
-    header = _read_header(source)
-    build = environment.name
-    if (header.fingerprint, header.build, header.python) != (environment.parent.name, build, sys.version):
-        raise DamagedPack("it belongs to another environment or Python")
-    home = environment.parent
-    ranges = [(f"{home}/{near}", start, length) for _, near, _, touched in header.libraries for start, length in touched]
-    begun(ranges)
-    made = {str(folder)}
-    folder.mkdir(parents=True)
-
-    def place(path: str) -> str:
-        whole = f"{folder}/{path}"
-        if (parent := os.path.dirname(whole)) not in made:  # noqa: PTH120 - pathlib takes longer than the files
-            os.makedirs(parent, exist_ok=True)  # noqa: PTH103
-            made.add(parent)
-        return whole
-
-    for number, (path, size, changed, mode) in enumerate(header.files):
-        handle = os.open(place(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR)
-        try:
-            content = memoryview(source.take(size))
-            while content:
-                content = content[os.write(handle, content) :]
-            os.utime(handle, ns=(changed, changed))
-        finally:
-            os.close(handle)
-        if number % 64 == 0:
-            moved()
-    source.finish()
-    for path, target in header.aliases.items():
-        os.symlink(_interpreter() if path == "bin/python" else target, place(path))  # noqa: PTH211
-    for path in header.links:
-        os.symlink(f"{environment}/{path}", place(path))  # noqa: PTH211
-    for path, near, _, _ in header.libraries:
-        os.symlink(f"{home}/{near}", place(path))  # noqa: PTH211
-    os.symlink(environment, folder / ORIGIN)  # noqa: PTH211
-    (folder / NOTE).write_text(json.dumps(ranges), encoding="utf-8")
-
-
-def _read_header(source: _Checked) -> Header:
-    first = source.take(len(MAGIC))
-    length = b""
-    while first == MAGIC and not length.endswith(b"\n") and len(length) < 12:
-        length += source.take(1)
-    if not length.strip().isdigit() or int(length) > _MAX_HEADER:
-        raise DamagedPack("it does not begin as one")
-    return Header.parse(source.take(int(length)))
-
-
-def _interpreter() -> str:
-    return getattr(sys, "_base_executable", None) or sys.executable
 
 
 def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, Sequence[tuple[int, int]]]) -> Header:

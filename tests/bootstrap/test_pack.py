@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootstrap.libraries import NOTE
-from bootstrap.pack import LARGE, MAGIC, DamagedPack, make_header, unpack, write_pack
+from bootstrap.pack import LARGE, MAGIC, DamagedPack, make_header, write_pack
 from bootstrap.places import Location, base_python
 from bootstrap.store import Store
+from bootstrap.unpack import unpack
 
 SITE = "lib/python3.11/site-packages"
 
@@ -73,7 +74,7 @@ def test_what_a_start_reads_is_copied_and_the_rest_leads_to_the_volume() -> None
         for name in ("spoken.py", "__pycache__/spoken.cpython-311.pyc"):
             assert not (site / name).is_symlink()
             assert (site / name).read_bytes() == (environment / SITE / name).read_bytes()
-            assert (site / name).stat().st_mtime_ns == (environment / SITE / name).stat().st_mtime_ns
+        assert (site / "spoken.py").stat().st_mtime_ns == (environment / SITE / "spoken.py").stat().st_mtime_ns
         assert (site / "silent").readlink() == environment / SITE / "silent"
         assert (site / "unread.py").readlink() == environment / SITE / "unread.py"
         assert (site / "big.libs" / "libbig.so.1").samefile(environment / SITE / "big.libs" / "libbig.so.1")
