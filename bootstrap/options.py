@@ -28,8 +28,8 @@ class Options:
     """Repeated installs after a network fault."""
     backoff: float = 3.0
     """Before the first repeated install; doubled each time."""
-    need: int = 9_000_000_000
-    """Free space for one environment: 8.2 GB for the pins in requirements.txt with bytecode, and 10 % of reserve; on a network
+    need: int = 8_900_000_000
+    """Free space for one environment: 8.05 GB for the pins in requirements.txt with bytecode, and 10 % of reserve; on a network
     volume a third more (room.py)."""
     need_cache: int = 8_400_000_000
     """Free space for the unpacked packages (7.7 GB) while they are copied to another disk."""
