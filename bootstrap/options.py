@@ -26,6 +26,8 @@ class Options:
     """For everything. On RunPod it is ``RUNPOD_INIT_TIMEOUT`` (420), less ``MARGIN``, after which a worker is unhealthy."""
     retries: int = 3
     """Repeated installs after a network fault."""
+    head_start: float = 60.0
+    """For the first speech of a worker, before its environment is copied to the network volume."""
     backoff: float = 3.0
     """Before the first repeated install; doubled each time."""
     need: int = 8_900_000_000

@@ -167,6 +167,22 @@ def test_frozen_while_it_is_published(world: World, volume: Path, moosefs: Moose
     assert len(list(volume.rglob("many/m*.py"))) == 400
 
 
+SPEAKS = WORKER.replace("    try:\n", "    if job['input']:\n        publication.may_begin()\n    try:\n").replace(
+    "from bootstrap.report", "from bootstrap import publication\nfrom bootstrap.report"
+)
+"""A job with any input is one that it speaks."""
+
+
+@pytest.mark.usefixtures("volume")
+def test_nothing_is_published_before_the_first_speech(world: World) -> None:
+    (world.project / "handler.py").write_text(SPEAKS)
+    with JobApi(hold=0.1) as api, worker(world, api, {"F5_BOOTSTRAP_HEAD_START": "10000"}) as running:
+        assert ask(running)["report"]["publication"]["status"] == "waiting"
+        assert COPYING not in running.log
+        assert running.result(api.submit({"text": "Hello."}), 60)["output"]["says"] == 1
+        wait_until(lambda: ask(running)["report"]["publication"]["status"] == "done")
+
+
 LATE = WORKER.replace(
     "from f5_worker.sdk", "import contextlib\nwith contextlib.suppress(ImportError):\n    import early\nfrom f5_worker.sdk"
 ).replace("    runpod.serverless.start", "    from bootstrap import guard\n    guard.dismiss()\n    runpod.serverless.start")

@@ -32,7 +32,7 @@ from benchmarks.contest import Arena, Spread, alternate, spread
 from benchmarks.machine import describe_machine, in_words
 from benchmarks.probes.protocol import Mark, Report, Task, Watches
 from tests import REPOSITORY
-from tests.support.moosefs import missing
+from tests.support.moosefs import missing as no_moosefs
 
 # Stock F5-TTS has an environment of its own; here it runs in ours, with stand-ins for what ours leaves out.
 STOCK_HERE = """
@@ -115,7 +115,7 @@ def test_cold_start_and_its_plot(tmp_path: Path, models: Path, stock: Path, caps
 @pytest.mark.skipif(
     os.environ.get("F5_TEST_TRUE_ENVIRONMENT") != "1", reason="installs 8 GB twice, ten minutes: F5_TEST_TRUE_ENVIRONMENT=1"
 )
-@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+@pytest.mark.skipif(no_moosefs() is not None, reason=str(no_moosefs()))
 def test_network_volume(tmp_path: Path, models: Path) -> None:
     figures = measure(network_volume.main, tmp_path, models, stock=tmp_path / "nobody")["figures"]
     assert [name for name in (*network_volume.FIRST, *network_volume.LATER) if name in figures] == [

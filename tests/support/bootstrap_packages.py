@@ -37,6 +37,7 @@ FAST: Mapping[str, str] = {
     "F5_BOOTSTRAP_BEAT": "0.1",
     "F5_BOOTSTRAP_STALE": "8",
     "F5_BOOTSTRAP_POLL": "0.05",
+    "F5_BOOTSTRAP_HEAD_START": "0",
     "F5_BOOTSTRAP_BACKOFF": "0.1",
     "F5_BOOTSTRAP_LIMIT": "60",
     "F5_BOOTSTRAP_NEED": "2000000",
