@@ -11,7 +11,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import NoReturn
 
@@ -41,7 +41,7 @@ def watch(report: Report, environment: Mapping[str, str]) -> None:
 def dismiss() -> None:
     """The worker is at its job loop: nobody has to stand in for it."""
     if ours := os.environ.pop(_PIPE, ""):
-        os.close(int(ours))
+        _end(int(ours))
 
 
 @contextmanager
@@ -59,8 +59,13 @@ def while_building(environment: Mapping[str, str], trouble: str) -> Iterator[Non
     try:
         yield
     finally:
-        os.write(ours, b".")  # a child that hangs in the volume may keep it open
-        os.close(ours)
+        _end(ours)
+
+
+def _end(ours: int) -> None:
+    with suppress(BrokenPipeError):  # it was killed
+        os.write(ours, b".")  # a child that hangs in the volume may have the pipe, too
+    os.close(ours)
 
 
 def _gets_jobs(environment: Mapping[str, str]) -> bool:
