@@ -28,6 +28,7 @@ SILENCE = 10.0
 """Seconds without a single byte after which a file system counts as one that hangs."""
 _THREADS = 6
 _BLOCK = 4 * 1024 * 1024
+_LARGE = 256 * 1024 * 1024  # bytes from which each thread reads a stretch of its own, with a handle of its own
 
 
 class Reading:
@@ -65,7 +66,7 @@ class ReadAhead(Reading):
         self._blocks = self._cut(parts)
         self._lock = threading.Lock()
         self._handles: list[int] = []
-        self._running = threads
+        self._running = self._threads = threads
 
     def start(self) -> Self:
         """Begin; returns at once."""
@@ -83,8 +84,15 @@ class ReadAhead(Reading):
             self._handles.append(opened[path])
         for path, start, length in parts:
             end = os.fstat(opened[path]).st_size if length is None else start + length
-            for offset in range(start, end, _BLOCK):
-                yield opened[path], offset, min(_BLOCK, end - offset)
+            if end - start < _LARGE:
+                for offset in range(start, end, _BLOCK):
+                    yield opened[path], offset, min(_BLOCK, end - offset)
+                continue
+            stripe = -(-(end - start) // self._threads)
+            for offset in range(start, end, stripe):
+                # The kernel reads ahead by handle, each time the next few blocks: to threads that share one it does nothing.
+                self._handles.append(os.open(path, os.O_RDONLY))
+                yield self._handles[-1], offset, min(stripe, end - offset)
 
     def _run(self) -> None:
         buffer = memoryview(bytearray(_BLOCK))
@@ -95,7 +103,7 @@ class ReadAhead(Reading):
                 if block is None:
                     return
                 handle, offset, length = block
-                while length > 0 and (count := os.preadv(handle, [buffer[:length]], offset)):
+                while length > 0 and self.error is None and (count := os.preadv(handle, [buffer[:length]], offset)):
                     offset, length = offset + count, length - count
                     self.read += count
                     self._moved = time.monotonic()
@@ -179,6 +187,7 @@ def read_ahead(*parts: Part) -> Reading:
 def main() -> None:
     """Read what standard input names, and tell of it."""
     sys.stdout.write(f"process {os.getpid()}\n")
+    sys.stdout.flush()
     reading, seen = ReadAhead((Path(path), start, length) for path, start, length in json.load(sys.stdin)).start(), 0
     while not reading.wait(0.2):
         if reading.read > seen:
