@@ -129,8 +129,9 @@ class Followed(Reading):
     def _listen(self) -> None:
         with os.fdopen(self._told, "rb") as told:
             process, code = _follow(told, self._move)
-        with suppress(ChildProcessError):  # not ours, but that of a start that is over
-            os.waitpid(process, 0)
+        if process is not None:
+            with suppress(ChildProcessError):  # not ours, but that of a start that is over
+                os.waitpid(process, 0)
         if code:
             self.error = OSError(code, os.strerror(code))
         self._ended.set()
@@ -158,9 +159,9 @@ def begin_apart(parts: Iterable[Part], tell: int) -> None:
         order.write(json.dumps([(str(path), start, length) for path, start, length in parts]).encode())
 
 
-def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> tuple[int, int]:
-    """The process that reads, and the errno that ended it, 0 for none."""
-    process = -1
+def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> tuple[int | None, int]:
+    """The process that reads, as far as it has said so, and the errno that ended it, 0 for none."""
+    process = None
     for line in lines:
         word, _, number = line.decode().partition(" ")
         if word == "end":
