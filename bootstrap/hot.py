@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,8 +115,9 @@ def _unpacked(
     name = f"{source.parent.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folders = [location.base / "hot" / name for location in local if is_local(location.root)]
     if there := next(filter(Path.is_dir, folders), None):
-        os.utime(there)  # of two that lie here, the one that is not used is removed some day
-        read_libraries(json.loads((there / libraries.NOTE).read_bytes()))
+        with suppress(OSError, ValueError):  # else the worker itself begins to read
+            os.utime(there)  # of two that lie here, the one that is not used is removed some day
+            read_libraries(json.loads((there / libraries.NOTE).read_bytes()))
         return there, "used"
     folder = next((folder for folder in folders if _has_room(folder.parent, state.st_size + _RESERVE)), None)
     if folder is None:
