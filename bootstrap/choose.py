@@ -131,8 +131,8 @@ class Start:
 
     def _ready_on_volume(self) -> Environment | None:
         """The environment on the volume, as it begins fastest (hot.py); ``None`` too where the volume has come to hang."""
-        if self._survey.ready is None:
-            return None
+        if self._survey.ready is None or is_local(self._volume_root):
+            return self._survey.ready  # with nothing imported that a warm start can do without
         from bootstrap.hot import warm
 
         began = time.monotonic()
