@@ -10,7 +10,9 @@
     python -m benchmarks.import_budget     what importing the inference path costs
     python -m benchmarks.listening         how well the demo model's speech is understood, beside the voice it learned from
     python -m benchmarks.word_times        how exact the times of words are, and whether dropped words are found
+    python -m benchmarks.network_volume    a real MooseFS beside the local disk: first worker, copy, later starts, weights
     python -m benchmarks.plot_cold_start   the cold start as stacked bars, drawn from the results
+    python -m benchmarks.plot_network_volume    the starts from a network volume as bars, drawn from the results
 
 Each prints a table and writes its figures as JSON into ``benchmarks/results/``; ``--help`` shows its options. They need Linux
 and the packages of requirements.txt and requirements-dev.txt. Beside them, ``python -m benchmarks.clips`` speaks the clips of

@@ -120,25 +120,35 @@ class Bench:
         notes: Sequence[str] = (),
     ) -> None:
         """Print the table, and write it with every single run into the folder of results."""
-        if self.without_ffmpeg:
-            notes = [*notes, "Stock reads the reference with soundfile: this machine has no FFmpeg libraries for torchcodec."]
         load = (self._load_before, os.getloadavg()[0])
         head = (
             f"Median of {self.options.runs} runs (lowest to highest). Load average {load[0]:.1f} before, {load[1]:.1f} after."
         )
         print(f"\n## {self.name}\n{in_words(self.machine)}\n{head}\n")
         print(table(columns, rows))
-        for line in [*notes, *map(str, targets)]:
+        for line in [*self._all(notes), *map(str, targets)]:
             print(f"- {line}")
+        print(f"\nWritten to {self.save(columns, rows, figures, runs, targets, notes).name}")
+
+    def save(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        figures: Mapping[str, Any],
+        runs: Mapping[str, Any],
+        targets: Sequence[Target] = (),
+        notes: Sequence[str] = (),
+    ) -> Path:
+        """Write what was measured so far into the folder of results; returns the file."""
         options = {name: value for name, value in asdict(self.options).items() if name not in ("stock", "models", "results")}
         document = {
             "benchmark": self.name,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": self.machine,
-            "load_average": load,
+            "load_average": (self._load_before, os.getloadavg()[0]),
             "options": options,
             "table": {"columns": columns, "rows": rows},
-            "notes": list(notes),
+            "notes": self._all(notes),
             "targets": [{**asdict(target), "holds": target.measured <= target.limit} for target in targets],
             "figures": figures,
             "runs": runs,
@@ -146,7 +156,11 @@ class Bench:
         self.options.results.mkdir(parents=True, exist_ok=True)
         path = self.options.results / f"{self.name}.json"
         path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        print(f"\nWritten to {path.name}")
+        return path
+
+    def _all(self, notes: Sequence[str]) -> list[str]:
+        no_ffmpeg = "Stock reads the reference with soundfile: this machine has no FFmpeg libraries for torchcodec."
+        return [*notes, *([no_ffmpeg] if self.without_ffmpeg else [])]
 
 
 @contextmanager

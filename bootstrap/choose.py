@@ -4,7 +4,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -27,7 +28,8 @@ _CACHES = {"HF_HOME": "huggingface", "TORCH_HOME": "torch", "XDG_CACHE_HOME": "c
 class Start:
     """One start of the worker whose code lies in ``project``; ``root``, if given, stands for the network volume.
 
-    With a ``worker`` that goes on after it, an environment is built on the local disk and copied to the volume meanwhile.
+    With a ``worker`` that goes on after it, an environment is built on the local disk and copied to the volume meanwhile;
+    ``building`` is entered, with what is wrong, for a build that a volume's trouble has brought about.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Start:
         requirements: Sequence[Path],
         *,
         worker: bool = True,
+        building: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self._project = project
         self._environment = environment
@@ -46,6 +49,7 @@ class Start:
         self._volume = places.volume(environment, root)
         self._volume_root = root or places.volume_root(environment)
         self._worker = worker
+        self._building = building
         self._began = time.monotonic()
         self._fingerprint = ""
         self._seconds: dict[str, float] = {}
@@ -120,14 +124,15 @@ class Start:
 
         deadline = self._began + options.limit
         task = Task(self._project, self._requirements, self._fingerprint, self._environment, options, deadline, self._seconds)
-        status, environment = self._build(task)
+        with self._building(self._trouble) if self._trouble else nullcontext():
+            status, environment = self._build(task)
         log(f"the environment is ready after {time.monotonic() - self._began:.1f} s")
         return status, environment
 
     def _ready_on_volume(self) -> Environment | None:
         """The environment on the volume, as it begins fastest (hot.py); ``None`` too where the volume has come to hang."""
-        if self._survey.ready is None:
-            return None
+        if self._survey.ready is None or is_local(self._volume_root):
+            return self._survey.ready  # with nothing imported that a warm start can do without
         from bootstrap.hot import warm
 
         began = time.monotonic()

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,11 @@ def enter(first: str) -> None:
         return
     report, defaults = None, {}
     try:
+        from bootstrap import guard
         from bootstrap.choose import Start
 
-        start = Start(PROJECT, None, os.environ, (PROJECT / "requirements.txt",))
+        building = partial(guard.while_building, os.environ)
+        start = Start(PROJECT, None, os.environ, (PROJECT / "requirements.txt",), building=building)
         if not all(map(_is_there, PACKAGES)):
             report = start.report()
         defaults = start.defaults()
@@ -62,8 +65,6 @@ def enter(first: str) -> None:
     if report is not None:
         os.environ[VARIABLE] = report.to_json()
         if report.speech:
-            from bootstrap import guard
-
             guard.watch(report, os.environ)
             _become(report.interpreter)
     _stay(first)

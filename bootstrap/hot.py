@@ -4,22 +4,27 @@ An import from a network volume waits for it thousands of times, each time for o
 """
 
 import hashlib
+import json
 import mmap
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from bootstrap import libraries
 from bootstrap.apart import on_volume
 from bootstrap.door import is_local
-from bootstrap.pack import MAGIC, DamagedPack, unpack
+from bootstrap.pack import MAGIC, ORIGIN, DamagedPack
 from bootstrap.places import Location, base_python
-from bootstrap.read_ahead import SILENCE, ReadAhead
+from bootstrap.read_ahead import SILENCE, ReadAhead, begin_apart
 from bootstrap.report import HotStart, log
-from bootstrap.store import Environment
+from bootstrap.store import KEEP_SECONDS, Environment
 from bootstrap.trust import is_broken
+from bootstrap.unpack import Range, unpack
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 _RESERVE = 256 * 1024 * 1024  # bytes on the local disk, beside what is unpacked
@@ -54,11 +59,20 @@ def warm(
     if is_local(source):
         return environment, None
     pace, places, pack = _Pace(), list(local), pack_path(source, device_of(variables))
-    folder, state = on_volume(volume, lambda: _unpacked(source, pack, places, pace.moved), pace.goes_on)
-    if folder is None or os.path.realpath(folder / "bin" / "python") != os.path.realpath(base_python()):
-        return environment, state
-    if is_broken(folder):
-        return environment, "damaged"
+    told, tell = os.pipe()
+    with ExitStack() as stack:
+        stack.callback(os.close, told)
+        try:
+            folder, state = on_volume(volume, lambda: _unpacked(source, pack, places, pace.moved, tell), pace.goes_on)
+        finally:
+            os.close(tell)
+        if folder is None or os.path.realpath(folder / "bin" / "python") != os.path.realpath(base_python()):
+            return environment, state
+        if is_broken(folder):
+            return environment, "damaged"
+        stack.pop_all()
+    os.set_inheritable(told, True)
+    os.environ[libraries.PIPE] = str(told)
     return replace(environment, interpreter=folder / "bin" / "python"), state
 
 
@@ -81,8 +95,17 @@ class _Pace:
         return time.monotonic() - self._since < SILENCE
 
 
-def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callable[[], None]) -> tuple[Path | None, HotStart]:
-    """The folder that a pack was unpacked to, now or earlier; touches the volume."""
+def _unpacked(
+    source: Path, pack: Path, local: Iterable[Location], moved: Callable[[], None], tell: int
+) -> tuple[Path | None, HotStart]:
+    """The folder that a pack was unpacked to, now or earlier; touches the volume.
+
+    What a start needs of the libraries that stay there is read meanwhile, by a process of its own that tells ``tell`` of it.
+    """
+
+    def read_libraries(ranges: Iterable[Range]) -> None:
+        begin_apart([(Path(path), start, length) for path, start, length in ranges], tell)
+
     try:
         state = pack.stat()
     except FileNotFoundError:
@@ -92,6 +115,9 @@ def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callab
     name = f"{source.parent.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folders = [location.base / "hot" / name for location in local if is_local(location.root)]
     if there := next(filter(Path.is_dir, folders), None):
+        with suppress(OSError, ValueError):  # else the worker itself begins to read
+            os.utime(there)  # of two that lie here, the one that is not used is removed some day
+            read_libraries(json.loads((there / libraries.NOTE).read_bytes()))
         return there, "used"
     folder = next((folder for folder in folders if _has_room(folder.parent, state.st_size + _RESERVE)), None)
     if folder is None:
@@ -99,7 +125,7 @@ def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callab
         return None, "skipped"
     try:
         _read(pack, moved)
-        unpack(pack, source, folder, moved)
+        unpack(pack, source, folder, moved, read_libraries)
     except DamagedPack as error:
         log(f"the start's files on the volume cannot be used: {error}. They are written anew after the first speech", "WARN")
         return None, "damaged"
@@ -107,7 +133,22 @@ def _unpacked(source: Path, pack: Path, local: Iterable[Location], moved: Callab
         log(f"the start's files could not be unpacked ({error.strerror}); they are read from the volume, one by one", "WARN")
         return None, "skipped"
     log(f"the start's files were unpacked in {time.monotonic() - began:.1f} s ({state.st_size / 1e6:.0f} MB)")
+    _sweep(folder)
     return folder, "used"
+
+
+def _sweep(kept: Path) -> None:
+    """Remove what was unpacked beside it, where its environment is gone or no start has used it for a week."""
+    for path in kept.parent.iterdir():
+        if path == kept:
+            continue
+        try:
+            is_gone = (path / ORIGIN).is_symlink() and not (path / ORIGIN).exists()
+            if is_gone or time.time() - path.stat().st_mtime > KEEP_SECONDS:
+                # In one step, so that no start finds half of it.
+                shutil.rmtree(path.rename(path.with_name(f".{uuid.uuid4().hex[:8]}")), ignore_errors=True)
+        except OSError as error:
+            log(f"what an older start unpacked could not be removed ({error.strerror})", "WARN")
 
 
 def _has_room(folder: Path, size: int) -> bool:

@@ -26,10 +26,12 @@ class Options:
     """For everything. On RunPod it is ``RUNPOD_INIT_TIMEOUT`` (420), less ``MARGIN``, after which a worker is unhealthy."""
     retries: int = 3
     """Repeated installs after a network fault."""
+    head_start: float = 60.0
+    """For the first speech of a worker, before its environment is copied to the network volume."""
     backoff: float = 3.0
     """Before the first repeated install; doubled each time."""
-    need: int = 9_000_000_000
-    """Free space for one environment: 8.2 GB for the pins in requirements.txt with bytecode, and 10 % of reserve; on a network
+    need: int = 8_900_000_000
+    """Free space for one environment: 8.05 GB for the pins in requirements.txt with bytecode, and 10 % of reserve; on a network
     volume a third more (room.py)."""
     need_cache: int = 8_400_000_000
     """Free space for the unpacked packages (7.7 GB) while they are copied to another disk."""

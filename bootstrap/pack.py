@@ -13,23 +13,23 @@ its folder, is refused whole.
 import hashlib
 import json
 import os
-import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.util import source_from_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from bootstrap.libraries import NOTE
 
 MAGIC = b"F5-HOT-2 "
-_DIGEST = hashlib.sha256().digest_size
-_MAX_HEADER = 64 * 1024 * 1024
+DIGEST = hashlib.sha256().digest_size
+ORIGIN = ".origin"
+"""In an unpacked environment: a link to the one that it was packed from, which tells whether that is still there."""
 _BLOCK = 8 * 1024 * 1024
+_PAPERS = ("METADATA", "RECORD", "entry_points.txt", "top_level.txt")  # of a package, for importlib.metadata
 _READERS = 8  # of small files, each of which costs a network volume several round trips
 LARGE = 40 * 1024 * 1024
 """Bytes from which a library stays on the volume, where only the ranges that a start touches are read: torch's and CUDA's. All
@@ -50,7 +50,7 @@ class Header:
     files: list[tuple[str, int, int, int]]
     """Path, size, time of the last change (ns), permissions."""
     links: list[str]
-    """What stays on the volume, of every folder that holds one of the files."""
+    """What stays on the volume, of every folder that holds one of the files, and may be asked for."""
     aliases: dict[str, str]
     """The environment's own symbolic links, whose targets are relative."""
     libraries: list[tuple[str, str, int, list[tuple[int, int]]]]
@@ -90,6 +90,8 @@ class Header:
                 raise DamagedPack("a library in it lies elsewhere")
             if any(start < 0 or length < 0 or start + length > size for start, length in ranges):
                 raise DamagedPack("a range in it lies outside of its library")
+        if known & {NOTE, ORIGIN}:
+            raise DamagedPack("it names what unpacking makes")
         if "bin/python" not in self.aliases or "pyvenv.cfg" not in known:
             raise DamagedPack("it is no environment")
 
@@ -136,106 +138,6 @@ def write_pack(target: Path, header: Header, environment: Path) -> int:
     return target.stat().st_size
 
 
-def unpack(pack: Path, environment: Path, folder: Path, moved: Callable[[], None] = lambda: None) -> None:
-    """Make ``folder`` from the pack of ``environment``, in one step that others see; ``moved`` is called now and then.
-
-    Raises:
-        DamagedPack: the pack is not whole, or not for this environment and Python.
-        OSError: it cannot be read, or the folder cannot be written.
-    """
-    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        with pack.open("rb", buffering=0) as file:
-            _unpack(_Checked(file), environment, draft, moved)
-        with suppress(FileExistsError):
-            draft.rename(folder)
-    except OSError:
-        if not (folder / NOTE).is_file():  # else another process was quicker
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-class _Checked:
-    """The bytes of a pack, and their digest."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._left = os.fstat(file.fileno()).st_size - _DIGEST
-        self._digest = hashlib.sha256()
-        self._block = memoryview(b"")
-
-    def take(self, size: int) -> bytes:
-        parts = []
-        while size > 0:
-            if not self._block:
-                self._block = memoryview(self._file.read(min(_BLOCK, max(0, self._left))))
-                if not self._block:
-                    raise DamagedPack("it is cut short")
-                self._left -= len(self._block)
-                self._digest.update(self._block)
-            parts.append(self._block[:size])
-            self._block = self._block[size:]
-            size -= len(parts[-1])
-        return b"".join(parts)
-
-    def finish(self) -> None:
-        if self._block or self._left or self._file.read(_DIGEST) != self._digest.digest():
-            raise DamagedPack("its checksum is wrong")
-
-
-def _unpack(source: _Checked, environment: Path, folder: Path, moved: Callable[[], None]) -> None:
-    header = _read_header(source)
-    build = environment.name
-    if (header.fingerprint, header.build, header.python) != (environment.parent.name, build, sys.version):
-        raise DamagedPack("it belongs to another environment or Python")
-    made = {str(folder)}
-    folder.mkdir(parents=True)
-
-    def place(path: str) -> str:
-        whole = f"{folder}/{path}"
-        if (parent := os.path.dirname(whole)) not in made:  # noqa: PTH120 - pathlib takes longer than the files
-            os.makedirs(parent, exist_ok=True)  # noqa: PTH103
-            made.add(parent)
-        return whole
-
-    for number, (path, size, changed, mode) in enumerate(header.files):
-        handle = os.open(place(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR)
-        try:
-            content = memoryview(source.take(size))
-            while content:
-                content = content[os.write(handle, content) :]
-            os.utime(handle, ns=(changed, changed))
-        finally:
-            os.close(handle)
-        if number % 64 == 0:
-            moved()
-    source.finish()
-    for path, target in header.aliases.items():
-        os.symlink(_interpreter() if path == "bin/python" else target, place(path))  # noqa: PTH211
-    for path in header.links:
-        os.symlink(f"{environment}/{path}", place(path))  # noqa: PTH211
-    ranges: list[tuple[str, int, int]] = []
-    for path, near, _, touched in header.libraries:
-        os.symlink(f"{environment.parent}/{near}", place(path))  # noqa: PTH211
-        ranges += ((f"{environment.parent}/{near}", start, length) for start, length in touched)
-    (folder / NOTE).write_text(json.dumps(ranges), encoding="utf-8")
-
-
-def _read_header(source: _Checked) -> Header:
-    first = source.take(len(MAGIC))
-    length = b""
-    while first == MAGIC and not length.endswith(b"\n") and len(length) < 12:
-        length += source.take(1)
-    if not length.strip().isdigit() or int(length) > _MAX_HEADER:
-        raise DamagedPack("it does not begin as one")
-    return Header.parse(source.take(int(length)))
-
-
-def _interpreter() -> str:
-    return getattr(sys, "_base_executable", None) or sys.executable
-
-
 def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, Sequence[tuple[int, int]]]) -> Header:
     """The header for an environment of which a start has touched ``files``, and those ranges of libraries that it ``mapped``.
 
@@ -266,7 +168,7 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
         inside = not target.startswith("/") and _is_inside(os.path.normpath(f"{PurePosixPath(path).parent}/{target}"))
         if inside:
             aliases[path] = target
-        else:
+        elif not _is_idle(path):
             links.append(path)
     return Header(
         fingerprint=environment.parent.name,
@@ -277,6 +179,13 @@ def make_header(environment: Path, files: Collection[str], mapped: Mapping[str, 
         aliases=aliases,
         libraries=libraries,
     )
+
+
+def _is_idle(path: str) -> bool:
+    """Whether a worker does without: bytecode, which Python makes where it is not, and what installers alone read. Links to
+    these would be a fifth of what a start has to unpack."""
+    _, _, inside = path.partition(".dist-info/")
+    return "/__pycache__/" in path or bool(inside and inside not in _PAPERS)
 
 
 def _nearer(environment: Path, path: str) -> str:

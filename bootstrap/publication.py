@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 from bootstrap.report import Failure
 
+PIPE = "F5_BOOTSTRAP_COPYING"
+"""Names the pipe at whose other end the process that copies waits for the worker's first speech."""
 _NOTE = "publication.json"
 _LOCK = ".publication.lock"
 _ENDED = "The process that copied the environment to the network volume has ended before it was done."
@@ -78,6 +80,14 @@ def take_lock(home: Path) -> int | None:
         os.close(lock)
         return None
     return lock
+
+
+def may_begin() -> None:
+    """The worker has spoken: from now on copying is in nobody's way. Does nothing where nobody waits for that."""
+    if speaking := os.environ.pop(PIPE, ""):
+        with suppress(BrokenPipeError):  # it has waited long enough
+            os.write(int(speaking), b".")  # a child may have the pipe too
+        os.close(int(speaking))
 
 
 def read(home: Path) -> Publication | None:

@@ -1,12 +1,14 @@
 """Copies a new environment from the local disk to the network volume, in a process of its own beside the worker:
-``python -m bootstrap.publish ROOT BUILD LOCK``, started by ``start``.
+``python -m bootstrap.publish ROOT BUILD LOCK WAITING``, started by ``start``.
 
-A network volume answers slowly and many questions at once, so many files are copied at once. One of many workers copies
-(turn.py); the marker comes last, so nothing half-made is ever used. Where the volume hangs this process hangs with it, and
-nobody else; where it fails, it is tried again.
+It leaves the processor to the worker until that has spoken for the first time, or has had the time for it. A network volume
+answers slowly and many questions at once, so many files are copied at once. One of many workers copies (turn.py); the marker
+comes last, so nothing half-made is ever used. Where the volume hangs this process hangs with it, and nobody else; where it
+fails, it is tried again.
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from bootstrap.door import is_local
 from bootstrap.lease import LeaseLost
 from bootstrap.options import Options
 from bootstrap.places import FULL, Location, write_failure
-from bootstrap.publication import Note, take_lock
+from bootstrap.publication import PIPE, Note, take_lock
 from bootstrap.report import Failure, log
 from bootstrap.room import gb
 from bootstrap.store import Environment, Store
@@ -40,25 +42,30 @@ def start(project: Path, root: Path, environment: Environment, variables: Mappin
         if lock is None:
             return  # it is being copied by this container already
         Note(environment.home, lock).write(status="waiting")
+        waiting, speaking = os.pipe()
         subprocess.Popen(
-            [sys.executable, "-E", "-S", "-m", "bootstrap.publish", str(root), str(build), str(lock)],
+            [sys.executable, "-E", "-S", "-m", "bootstrap.publish", str(root), str(build), str(lock), str(waiting)],
             cwd=project,
             env=dict(variables),
-            pass_fds=[lock],
+            pass_fds=[lock, waiting],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # its log goes where ours goes
         )
         os.close(lock)
+        os.close(waiting)
+        os.set_inheritable(speaking, True)  # this process becomes the worker
+        os.environ[PIPE] = str(speaking)
     except OSError as error:
         log(f"the environment cannot be copied to the network volume ({error.strerror})", "WARN")
 
 
-def main(root: Path, build: Path, lock: int) -> None:
+def main(root: Path, build: Path, lock: int, waiting: int) -> None:
     """Copy until it is there, or until it is clear that it cannot be."""
     signal.signal(signal.SIGTERM, _leave)
     os.nice(10)
     note = Note(build.parent, lock)
     options = Options.read(os.environ)
+    select.select([waiting], [], [], options.head_start)
     pauses = iter(_PAUSES)
     while True:
         note.write(status="waiting")
@@ -125,4 +132,4 @@ def _leave(number: int, _frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self, TypeAlias
 
@@ -27,6 +28,7 @@ SILENCE = 10.0
 """Seconds without a single byte after which a file system counts as one that hangs."""
 _THREADS = 6
 _BLOCK = 4 * 1024 * 1024
+_LARGE = 256 * 1024 * 1024  # bytes from which each thread reads a stretch of its own, with a handle of its own
 
 
 class Reading:
@@ -64,7 +66,7 @@ class ReadAhead(Reading):
         self._blocks = self._cut(parts)
         self._lock = threading.Lock()
         self._handles: list[int] = []
-        self._running = threads
+        self._running = self._threads = threads
 
     def start(self) -> Self:
         """Begin; returns at once."""
@@ -73,14 +75,24 @@ class ReadAhead(Reading):
         return self
 
     def _cut(self, parts: Iterable[Part]) -> Iterator[tuple[int, int, int]]:
+        # One handle for all threads, and all of them at once: each open is a round trip to the server, and one more for each
+        # folder on the way that was looked up more than a second ago.
         opened: dict[Path, int] = {}
+        parts = list(parts)
+        for path in dict.fromkeys(path for path, _, _ in parts):
+            opened[path] = os.open(path, os.O_RDONLY)
+            self._handles.append(opened[path])
         for path, start, length in parts:
-            if path not in opened:  # one handle for all threads: each open is a round trip to the server, or several
-                opened[path] = os.open(path, os.O_RDONLY)
-                self._handles.append(opened[path])
             end = os.fstat(opened[path]).st_size if length is None else start + length
-            for offset in range(start, end, _BLOCK):
-                yield opened[path], offset, min(_BLOCK, end - offset)
+            if end - start < _LARGE:
+                for offset in range(start, end, _BLOCK):
+                    yield opened[path], offset, min(_BLOCK, end - offset)
+                continue
+            stripe = -(-(end - start) // self._threads)
+            for offset in range(start, end, stripe):
+                # The kernel reads ahead by handle, each time the next few blocks: to threads that share one it does nothing.
+                self._handles.append(os.open(path, os.O_RDONLY))
+                yield self._handles[-1], offset, min(stripe, end - offset)
 
     def _run(self) -> None:
         buffer = memoryview(bytearray(_BLOCK))
@@ -91,7 +103,7 @@ class ReadAhead(Reading):
                 if block is None:
                     return
                 handle, offset, length = block
-                while length > 0 and (count := os.preadv(handle, [buffer[:length]], offset)):
+                while length > 0 and self.error is None and (count := os.preadv(handle, [buffer[:length]], offset)):
                     offset, length = offset + count, length - count
                     self.read += count
                     self._moved = time.monotonic()
@@ -106,31 +118,20 @@ class ReadAhead(Reading):
                     self._ended.set()
 
 
-class _Apart(Reading):
-    """The same by a process of its own, which is left behind where it hangs."""
+class Followed(Reading):
+    """One that another process does (``begin_apart``), which tells of it into a pipe; ``told`` is our end."""
 
-    def __init__(self, parts: Iterable[Part]) -> None:
+    def __init__(self, told: int) -> None:
         super().__init__()
-        import subprocess
-
-        python = getattr(sys, "_base_executable", None) or sys.executable
-        self._child = subprocess.Popen(
-            [python, "-I", "-S", __file__],
-            cwd="/",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            close_fds=False,  # exec does it, and then a file of a volume that hangs holds up the child alone
-        )
-        assert self._child.stdin is not None
-        with self._child.stdin as order:
-            order.write(json.dumps([(str(path), start, length) for path, start, length in parts]).encode())
+        self._told = told
         threading.Thread(target=self._listen, name="read-ahead", daemon=True).start()
 
     def _listen(self) -> None:
-        with self._child:
-            assert self._child.stdout is not None
-            code = _follow(self._child.stdout, self._move)
+        with os.fdopen(self._told, "rb") as told:
+            process, code = _follow(told, self._move)
+        if process is not None:
+            with suppress(ChildProcessError):  # not ours, but that of a start that is over
+                os.waitpid(process, 0)
         if code:
             self.error = OSError(code, os.strerror(code))
         self._ended.set()
@@ -139,24 +140,55 @@ class _Apart(Reading):
         self.read, self._moved = read, time.monotonic()
 
 
-def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> int:
+def begin_apart(parts: Iterable[Part], tell: int) -> None:
+    """Have a process of its own read, which is left behind where it hangs, and which tells ``tell``, a pipe's end, of it."""
+    import subprocess
+
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    child = subprocess.Popen(
+        [python, "-I", "-S", __file__],
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=tell,
+        stderr=subprocess.DEVNULL,
+        close_fds=False,  # exec does it, and then a file of a volume that hangs holds up the child alone
+    )
+    child.returncode = 0  # whoever listens waits for it, not this object
+    assert child.stdin is not None
+    with child.stdin as order:
+        order.write(json.dumps([(str(path), start, length) for path, start, length in parts]).encode())
+
+
+def _follow(lines: IO[bytes], moved: Callable[[int], None]) -> tuple[int | None, int]:
+    """The process that reads, as far as it has said so, and the errno that ended it, 0 for none."""
+    process = None
     for line in lines:
         word, _, number = line.decode().partition(" ")
         if word == "end":
-            return int(number)
-        moved(int(number))
-    return errno.EIO  # it was killed
+            return process, int(number)
+        if word == "process":
+            process = int(number)
+        else:
+            moved(int(number))
+    return process, errno.EIO  # it was killed
 
 
 def read_ahead(*parts: Part) -> Reading:
     """Begin to read; returns at once."""
     if all(is_local(path) for path, _, _ in parts):
         return ReadAhead(parts).start()
-    return _Apart(parts)
+    told, tell = os.pipe()
+    try:
+        begin_apart(parts, tell)
+    finally:
+        os.close(tell)
+    return Followed(told)
 
 
 def main() -> None:
     """Read what standard input names, and tell of it."""
+    sys.stdout.write(f"process {os.getpid()}\n")
+    sys.stdout.flush()
     reading, seen = ReadAhead((Path(path), start, length) for path, start, length in json.load(sys.stdin)).start(), 0
     while not reading.wait(0.2):
         if reading.read > seen:

@@ -23,12 +23,12 @@ from bootstrap.store import MARKER
 _UNSEEN = tuple(
     f"lib/python*/site-packages/{pattern}"
     for pattern in (
-        *("*.pth", "*.dist-info/METADATA", "torch/bin/*", "f5_tts/infer/examples/basic/*"),
+        *("*.pth", "*.dist-info/METADATA", "torch/bin/*", "f5_tts/infer/examples/basic/*", "f5_tts/configs/*"),
         "runpod/serverless/**/*.py*",
     )
 )
-"""What is read before a worker begins to record, or by libraries that open files by themselves; and the job loop, which a local
-run that is the first to speak does not have."""
+"""What is read before a worker begins to record, by libraries that open files by themselves, or as a list only; and the job
+loop, which a local run that is the first to speak does not have."""
 _ABANDONED_SECONDS = 3600
 _LOOK_EVERY = 2.0
 

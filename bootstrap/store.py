@@ -17,6 +17,7 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,12 +138,12 @@ class Store:
         return [home / entry for entry in _names(home) if entry.startswith("build-") and entry != keep]
 
     def discard(self, path: Path) -> None:
-        """Take a folder out of the way in one step. What is in the trash is removed by ``sweep``."""
+        """Take a folder out of the way in one step, and of a build its packs. What is in the trash is removed by ``sweep``."""
         self.trash.mkdir(exist_ok=True)
-        try:
-            path.rename(self.trash / f"{path.name}-{uuid.uuid4().hex[:8]}")
-        except FileNotFoundError:
-            return  # another worker was quicker
+        packs = [path.with_name(name) for name in _names(path.parent) if _is_pack(name, path.name)]
+        for one in (path, *packs):
+            with suppress(FileNotFoundError):  # another worker was quicker
+                one.rename(self.trash / f"{one.name}-{uuid.uuid4().hex[:8]}")
 
     def homes(self) -> list[Path]:
         """The folders of all fingerprints, ready or not."""
@@ -183,6 +184,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _is_pack(name: str, build: str) -> bool:
+    """Whether it is a pack of a build (hot.py), or the second names of its large libraries, which keep these from going."""
+    return name == f"large-{build}" or (name.startswith("hot-") and name.endswith(f"-{build}.pack"))
 
 
 def _names(folder: Path) -> list[str]:

@@ -17,5 +17,5 @@ Below them:
     model/       F5-TTS itself: its files, its modules, its weights in memory
     runtime/     what every network needs: packages, devices, one load at a time, errors of a load
     settings.py  s3_config.py  formats.py  names.py  urls.py  volume.py  network.py  stages.py  progress.py  atomic.py
-    errors.py  log.py  streams.py  sdk.py  loop.py  polls.py  posts.py  mel.py  s3_client.py  s3_errors.py
+    errors.py  log.py  streams.py  sdk.py  loop.py  polls.py  posts.py  temporary.py  mel.py  s3_client.py  s3_errors.py
 """

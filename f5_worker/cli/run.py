@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from f5_worker import log, sdk
+from f5_worker import log, sdk, temporary
 from f5_worker.cli.arguments import Command, LocalJob, Speak
 from f5_worker.cli.display import display, say
 from f5_worker.job.context import Stop
@@ -185,6 +185,7 @@ def _raise(number: int, _frame: FrameType | None) -> NoReturn:
 def _die(number: int) -> NoReturn:
     """End as the signal would have, so that shells know; no thread that still computes is waited for."""
     say("\nStopped.\n" if number == signal.SIGINT else "")
+    temporary.drop_own()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)  # not reached, unless the signal is blocked

@@ -1,6 +1,5 @@
 """A tiny model of the real architecture with random weights, made on the spot: the whole pipeline without any download."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from f5_worker.mel import HOP_LENGTH, N_FFT, N_MEL_CHANNELS, SAMPLE_RATE
 from f5_worker.model.architecture import build_architecture
 from f5_worker.model.engine import Engine, load_engine
 from f5_worker.model.files import SMOKE_MODEL, ModelFiles, official_vocab
+from f5_worker.temporary import own_folder
 
 SMOKE_CONFIG: dict[str, Any] = {
     "model": {
@@ -106,5 +106,5 @@ def _randomise(engine: Engine, module: Any) -> None:
 @contextmanager
 def smoke_model_files() -> Iterator[ModelFiles]:
     """The smoke model in a temporary folder, gone at exit; what was mapped from it stays valid."""
-    with tempfile.TemporaryDirectory(prefix="f5-smoke-") as folder:
-        yield make_model_folder(Path(folder))
+    with own_folder() as folder:
+        yield make_model_folder(folder)

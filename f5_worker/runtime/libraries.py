@@ -18,6 +18,14 @@ from f5_worker.runtime.packages import package_folder
 from f5_worker.volume import patiently, silent
 
 _PACKAGES = "the packages for speech lie"
+_CUDA = (
+    *("cublas/lib/libcublasLt", "cublas/lib/libcublas", "cudnn/lib/libcudnn", "cuda_nvrtc/lib/libnvrtc"),
+    *("cuda_nvrtc/lib/libnvrtc-builtins", "cuda_runtime/lib/libcudart", "cuda_cupti/lib/libcupti", "cufft/lib/libcufft"),
+    *("curand/lib/libcurand", "nvjitlink/lib/libnvJitLink", "cusparse/lib/libcusparse", "cusparselt/lib/libcusparseLt"),
+    *("cusolver/lib/libcusolver", "nccl/lib/libnccl", "nvshmem/lib/libnvshmem_host", "cufile/lib/libcufile"),
+)
+"""As torch's import names them, once more, when its own libraries have brought them: what is loaded under the very name it asks
+for needs not be opened again, and each open asks the volume twice."""
 _LOADED = (("libtorch_global_deps.so", os.RTLD_NOW | os.RTLD_GLOBAL), ("libtorch.so", os.RTLD_NOW))
 """As torch itself loads them: these bring all others of CUDA and torch, but none that needs Python."""
 
@@ -55,6 +63,9 @@ def _read_ahead() -> None:
 def _load() -> None:
     dlopen = ctypes.CDLL(None).dlopen
     dlopen.argtypes, dlopen.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
-    folder = package_folder("torch") / "lib"
+    torch = package_folder("torch")
+    for name in _CUDA:
+        for library in sorted(torch.parent.glob(f"nvidia/{name}.so.*[0-9]"))[:1]:
+            dlopen(os.fsencode(library), os.RTLD_NOW)
     for name, flags in _LOADED:
-        dlopen(os.fsencode(folder / name), flags)  # what cannot be loaded says why in torch's import
+        dlopen(os.fsencode(torch / "lib" / name), flags)  # what cannot be loaded says why in torch's import

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from bootstrap import opened
+from bootstrap import opened, publication
 from bootstrap.hot import device_of
 from bootstrap.places import FOLDER, base_python
 from f5_worker import log
@@ -26,7 +26,9 @@ _IN_MEMORY = 62  # the bits of a page map's entry from here on: it is swapped ou
 
 
 def keep(settings: Settings) -> None:
-    """The first speech is made: let a process write the pack. Returns at once; does nothing where nothing was recorded."""
+    """The first speech is made: let the environment be copied, and a process write the pack. Returns at once; does nothing
+    where nothing was recorded."""
+    publication.may_begin()
     if (names := opened.end()) is not None:
         home = settings.network_volume.joinpath(FOLDER, "venvs", Path(sys.prefix).parent.name)
         threading.Thread(target=_begin, args=(names, home), name="record").start()  # a local run's end waits for it

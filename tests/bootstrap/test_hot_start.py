@@ -10,9 +10,10 @@ import pytest
 
 from bootstrap import hot
 from bootstrap.hot import device_of, pack_path, warm
+from bootstrap.pack import ORIGIN
 from bootstrap.places import Location
 from bootstrap.report import Failure
-from bootstrap.store import Environment
+from bootstrap.store import KEEP_SECONDS, Environment
 from f5_worker.model import load
 from f5_worker.model.files import DEMO_FOLDER, ModelFiles, locate_model
 from f5_worker.settings import Settings
@@ -76,6 +77,24 @@ def test_what_is_wrong_leaves_the_environment_as_it_lies(packed: Packed, monkeyp
     packed.pack.unlink()
     assert packed.warm() == (packed.environment, "missing")
     assert packed.left_behind() == []
+
+
+def test_what_was_unpacked_for_an_environment_that_is_gone_or_long_ago_is_removed(packed: Packed) -> None:
+    gone, old, young = (packed.local.base / "hot" / name for name in ("gone", "old", "young"))
+    for folder, origin in ((gone, packed.source.with_name("build-0")), (old, packed.source), (young, packed.source)):
+        folder.mkdir(parents=True)
+        (folder / ORIGIN).symlink_to(origin)
+    os.utime(old, (time.time() - KEEP_SECONDS - 60,) * 2)
+    first, _ = packed.warm()
+    mine = first.interpreter.parents[1]
+    assert packed.left_behind() == sorted([mine.name, "young"])
+    os.utime(mine, (0, 0))
+    assert packed.warm() == (first, "used")
+    assert time.time() - mine.stat().st_mtime < KEEP_SECONDS
+    packed.pack.write_bytes(packed.pack.read_bytes())  # a pack that was written anew
+    os.utime(mine, (0, 0))
+    second, _ = packed.warm()
+    assert packed.left_behind() == sorted([second.interpreter.parents[1].name, "young"])
 
 
 @pytest.mark.parametrize("part", ["mount", "chunkserver"])

@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootstrap.libraries import NOTE
-from bootstrap.pack import LARGE, MAGIC, DamagedPack, make_header, unpack, write_pack
-from bootstrap.places import base_python
+from bootstrap.pack import LARGE, MAGIC, DamagedPack, make_header, write_pack
+from bootstrap.places import Location, base_python
+from bootstrap.store import Store
+from bootstrap.unpack import unpack
 
 SITE = "lib/python3.11/site-packages"
 
@@ -72,7 +74,7 @@ def test_what_a_start_reads_is_copied_and_the_rest_leads_to_the_volume() -> None
         for name in ("spoken.py", "__pycache__/spoken.cpython-311.pyc"):
             assert not (site / name).is_symlink()
             assert (site / name).read_bytes() == (environment / SITE / name).read_bytes()
-            assert (site / name).stat().st_mtime_ns == (environment / SITE / name).stat().st_mtime_ns
+        assert (site / "spoken.py").stat().st_mtime_ns == (environment / SITE / "spoken.py").stat().st_mtime_ns
         assert (site / "silent").readlink() == environment / SITE / "silent"
         assert (site / "unread.py").readlink() == environment / SITE / "unread.py"
         assert (site / "big.libs" / "libbig.so.1").samefile(environment / SITE / "big.libs" / "libbig.so.1")
@@ -82,6 +84,21 @@ def test_what_a_start_reads_is_copied_and_the_rest_leads_to_the_volume() -> None
         assert (Path(library).name, start, length) == ("libbig.so.1", LARGE, 4096)
         unpack(pack, environment, folder)  # another worker of this container was quicker
         assert [path.name for path in folder.parent.iterdir()] == ["hot"]
+
+
+def test_a_build_that_goes_takes_its_packs_along() -> None:
+    with packed() as (environment, pack, _):
+        home = environment.parent
+        others = [home / "hot-cpu-build-2.pack", home / "large-build-2", home / "ready.json", home / "withdrawn-build-1"]
+        for path in others:
+            path.touch()
+        assert (home / "large-build-1").is_dir()
+        store = Store(Location("volume", home.parent))
+        store.location.base.mkdir()
+        store.discard(environment)
+        assert sorted(home.iterdir()) == sorted(others)
+        assert len(list(store.trash.iterdir())) == 3
+        assert not pack.exists()
 
 
 def refused(environment: Path, pack: Path, folder: Path) -> None:
@@ -118,6 +135,7 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
     "a range outside": lambda header: header["libraries"][0].__setitem__(3, [[LARGE, LARGE]]),
     "a path twice": lambda header: header["links"].append("pyvenv.cfg"),
     "a negative size": lambda header: header["files"][0].__setitem__(1, -1),
+    "the note that unpacking makes": lambda header: header["links"].append(NOTE),
     "no files": lambda header: header.pop("files"),
     "no environment": lambda header: header["aliases"].pop("bin/python"),
 }

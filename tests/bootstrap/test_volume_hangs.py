@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,14 @@ from tests import wait_until
 from tests.support.bootstrap_packages import World, make_wheel, many_files, process_ids, tmpfs, value
 from tests.support.job_api import JobApi
 from tests.support.moosefs import MooseFS, Part, moosefs, moosefs_cluster
+from tests.support.processes import WorkerProcess
 from tests.support.start_worlds import WORKER, ask, sdk_python, start_world, worker
 
 __all__ = ["moosefs", "moosefs_cluster", "sdk_python", "start_world", "tmpfs"]  # fixtures that come from the helpers
 
 SILENT = "The network volume does not answer."
+BUILDING = "An environment is being built"
+STANDS_IN, ENDED = "Until then another process says so", "the process that stood in for the worker has ended"
 COPYING = "bootstrap: copying the environment to the network volume"
 
 
@@ -43,6 +47,20 @@ def leave_probe_in(volume: Path) -> None:
     leave_probe(volume)
 
 
+def in_the_end(running: WorkerProcess) -> dict[str, Any]:
+    """The answer of the worker itself, once nobody stands in for it while it builds."""
+    answers: list[dict[str, Any]] = []
+
+    def is_its_own() -> bool:
+        answers.append(ask(running))
+        return BUILDING not in (answers[-1]["report"]["reason"] or "") and running.log.count(STANDS_IN) == running.log.count(
+            ENDED
+        )
+
+    wait_until(is_its_own)
+    return answers[-1]
+
+
 def publishers(world: World) -> list[int]:
     """The processes that copy."""
     return process_ids(f"bootstrap.publish {world.volume}")
@@ -53,7 +71,7 @@ def test_frozen_at_the_start(world: World, volume: Path, moosefs: MooseFS, part:
     leave_probe_in(volume)
     moosefs.remount()  # nothing of it is in a cache
     with JobApi(hold=0.1) as api, moosefs.frozen(part), worker(world, api) as running:
-        answer = ask(running)
+        answer = in_the_end(running)
         assert (answer["says"], answer["report"]["place"]) == (1, "local")
         assert any(warning.startswith(SILENT) for warning in answer["report"]["warnings"])
         assert answer["report"]["publication"]["status"] == "waiting"
@@ -67,7 +85,7 @@ def test_frozen_at_the_start(world: World, volume: Path, moosefs: MooseFS, part:
 def test_a_mount_that_is_dead_at_the_start_and_comes_back(world: World, volume: Path, moosefs: MooseFS) -> None:
     moosefs.kill("mount")
     with JobApi(hold=0.1) as api, worker(world, api) as running:
-        answer = ask(running)
+        answer = in_the_end(running)
         assert (answer["says"], answer["report"]["place"]) == (1, "local")
         assert answer["report"]["warnings"][0].startswith("The network volume fails (Transport endpoint is not connected).")
         moosefs.remount()
@@ -77,13 +95,38 @@ def test_a_mount_that_is_dead_at_the_start_and_comes_back(world: World, volume: 
 
 def test_frozen_where_nothing_can_be_built_elsewhere(world: World, volume: Path, moosefs: MooseFS) -> None:
     with JobApi(hold=0.1) as api, moosefs.frozen("mount"), worker(world, api, {"F5_BOOTSTRAP_NEED": "1e14"}) as running:
-        answer = ask(running)
+        answer = in_the_end(running)
     assert (answer["says"], answer["report"]["status"], answer["report"]["waits_for_volume"]) == (None, "failed", True)
     report = Report("failed", "none", world.python, None, "", "disk", SILENT, "Look.", refresh_after=600, waits_for_volume=True)
     resources = Resources({"F5_BOOTSTRAP_REPORT": report.to_json(), "NETWORK_VOLUME": str(volume)})
     with moosefs.frozen("mount"):
         assert not isinstance(resources.package_missing(PackageMissingError("No torch.")), EnvironmentFailedError)
     wait_until(lambda: isinstance(resources.package_missing(PackageMissingError("No torch.")), EnvironmentFailedError))
+
+
+WAITS = """import pathlib, sys, time
+print('importing', file=sys.stderr, flush=True)
+while not pathlib.Path({!r}).exists():
+    time.sleep(0.02)
+"""
+"""What goes on when a file is there."""
+
+
+def test_frozen_at_the_start_jobs_are_answered_while_it_builds(world: World, volume: Path, moosefs: MooseFS) -> None:
+    go = world.folder / "go"
+    make_wheel(world.wheels, "slow", "1.0", {"slow.py": WAITS.format(str(go))})
+    world.require("sdk==1.0", "tiny==1.0", "slow==1.0")
+    world.let_it_import("slow")
+    leave_probe_in(volume)
+    moosefs.remount()
+    with JobApi(hold=0.1) as api, moosefs.frozen("master"), worker(world, api) as running:
+        answer = ask(running)
+        assert (answer["says"], answer["report"]["cause"], answer["python"]) == (None, "volume", world.python)
+        assert answer["report"]["reason"].startswith(f"{SILENT} {BUILDING}")
+        go.touch()
+        answer = in_the_end(running)
+        assert (answer["says"], answer["report"]["place"]) == (1, "local")
+    assert process_ids(str(world.project / "handler.py")) == []
 
 
 @pytest.mark.usefixtures("volume")
@@ -124,6 +167,22 @@ def test_frozen_while_it_is_published(world: World, volume: Path, moosefs: Moose
     assert len(list(volume.rglob("many/m*.py"))) == 400
 
 
+SPEAKS = WORKER.replace("    try:\n", "    if job['input']:\n        publication.may_begin()\n    try:\n").replace(
+    "from bootstrap.report", "from bootstrap import publication\nfrom bootstrap.report"
+)
+"""A job with any input is one that it speaks."""
+
+
+@pytest.mark.usefixtures("volume")
+def test_nothing_is_published_before_the_first_speech(world: World) -> None:
+    (world.project / "handler.py").write_text(SPEAKS)
+    with JobApi(hold=0.1) as api, worker(world, api, {"F5_BOOTSTRAP_HEAD_START": "10000"}) as running:
+        assert ask(running)["report"]["publication"]["status"] == "waiting"
+        assert COPYING not in running.log
+        assert running.result(api.submit({"text": "Hello."}), 60)["output"]["says"] == 1
+        wait_until(lambda: ask(running)["report"]["publication"]["status"] == "done")
+
+
 LATE = WORKER.replace(
     "from f5_worker.sdk", "import contextlib\nwith contextlib.suppress(ImportError):\n    import early\nfrom f5_worker.sdk"
 ).replace("    runpod.serverless.start", "    from bootstrap import guard\n    guard.dismiss()\n    runpod.serverless.start")
@@ -132,9 +191,8 @@ LATE = WORKER.replace(
 
 def test_frozen_in_the_imports_of_an_environment_on_the_volume(world: World, volume: Path, moosefs: MooseFS) -> None:
     go = world.folder / "go"
-    waits = f"import pathlib, sys, time\nprint('importing', file=sys.stderr, flush=True)\ngo = pathlib.Path({str(go)!r})\n"
-    waits += "while not go.exists():\n    time.sleep(0.02)\n"
-    make_wheel(world.wheels, "early", "1.0", {"early.py": f"{waits}import late.part\n", "late/part/__init__.py": ""})
+    early = f"{WAITS.format(str(go))}import late.part\n"
+    make_wheel(world.wheels, "early", "1.0", {"early.py": early, "late/part/__init__.py": ""})
     world.require("sdk==1.0", "tiny==1.0", "early==1.0")
     assert world.start("--root", str(volume)).finish().place == "local"
     wait_until(lambda: list(volume.rglob("ready.json")) and not publishers(world))
@@ -148,7 +206,7 @@ def test_frozen_in_the_imports_of_an_environment_on_the_volume(world: World, vol
             answer = ask(running)
             assert (answer["says"], answer["report"]["cause"], answer["python"]) == (None, "volume", world.python)
         wait_until(lambda: ask(running)["says"] == 1)
-        wait_until(lambda: "stood in for the worker ends" in running.log)
+        wait_until(lambda: ENDED in running.log)
         answer = ask(running)
         assert (answer["says"], answer["report"]["place"]) == (1, "volume")
 

@@ -21,7 +21,9 @@ from benchmarks import (
     load,
     long_text,
     memory,
+    network_volume,
     plot_cold_start,
+    plot_network_volume,
     streaming,
     warm_request,
     word_times,
@@ -32,6 +34,7 @@ from benchmarks.machine import describe_machine, in_words
 from benchmarks.probes.protocol import Mark, Report, Task, Watches
 from f5_worker.endpoints.health import WORD_TIMES_MEASURED
 from tests import REPOSITORY
+from tests.support.moosefs import missing as no_moosefs
 
 # Stock F5-TTS has an environment of its own; here it runs in ours, with stand-ins for what ours leaves out.
 STOCK_HERE = """
@@ -109,6 +112,38 @@ def test_cold_start_and_its_plot(tmp_path: Path, models: Path, stock: Path, caps
     assert (tmp_path / "cold_start.png").read_bytes().startswith(b"\x89PNG")
     plot_cold_start.main(["--results", str(tmp_path)])
     assert (tmp_path / "cold_start.svg").read_text(encoding="utf-8") == drawing
+
+
+@pytest.mark.skipif(
+    os.environ.get("F5_TEST_TRUE_ENVIRONMENT") != "1", reason="installs 8 GB twice, ten minutes: F5_TEST_TRUE_ENVIRONMENT=1"
+)
+@pytest.mark.skipif(no_moosefs() is not None, reason=str(no_moosefs()))
+def test_network_volume(tmp_path: Path, models: Path) -> None:
+    figures = measure(network_volume.main, tmp_path, models, stock=tmp_path / "nobody")["figures"]
+    assert [name for name in (*network_volume.FIRST, *network_volume.LATER) if name in figures] == [
+        *network_volume.FIRST,
+        *network_volume.LATER[:3],
+    ]
+    assert figures[network_volume.HOT]["trips"] < figures[network_volume.PLAIN]["trips"] / 10
+    assert figures["copy"]["files"] > 10_000
+
+
+def test_the_plot_of_the_network_volume(tmp_path: Path) -> None:
+    starts: dict[str, dict[str, float]] = {
+        name: {"seconds": 10.0 + number, "ratio": 1.0, "trips": 200}
+        for number, name in enumerate((*network_volume.FIRST, *network_volume.LATER))
+    }
+    figures = {**starts, "weights": {"parallel dd": 500.0, "our reader": 450.0}}
+    starts[network_volume.HOT]["bytes"] = 1e9
+    verdicts = {target.what.split(" ")[0]: target.measured for target in network_volume.judge(figures)}
+    assert verdicts["Parallel"] == pytest.approx(500 / 450)
+    document = {"figures": figures, "machine": {"cores": 2, "cpu": "some", "gpu": None}}
+    (tmp_path / "network_volume.json").write_text(json.dumps(document), encoding="utf-8")
+    plot_network_volume.main(["--results", str(tmp_path)])
+    drawing = (tmp_path / "network_volume.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "network_volume.png").read_bytes().startswith(b"\x89PNG")
+    plot_network_volume.main(["--results", str(tmp_path)])
+    assert (tmp_path / "network_volume.svg").read_text(encoding="utf-8") == drawing
 
 
 def test_warm_request(tmp_path: Path, models: Path, stock: Path) -> None:

@@ -5,7 +5,7 @@
         other = cluster.mount()                    # a second client, with caches of its own: another host
         with cluster.frozen("chunkserver"): ...    # "mount", "master": SIGSTOP, then SIGCONT
         before = cluster.packets()                 # round trips of the first mount
-        cluster.remount()                          # cold
+        cluster.remount()                          # cold; with ``delayed=False`` its packets are not held up from now on
         cluster.kill("mount")                      # a dead mount: "Transport endpoint is not connected"
 
 It lies in a network namespace of its own (MooseFS's parts refuse 127.0.0.0/8), so any number of clusters run side by side. It
@@ -100,11 +100,11 @@ class MooseFS:
         self._mount(name)
         return point
 
-    def remount(self) -> None:
+    def remount(self, *, delayed: bool = True) -> None:
         """Take the first mount away, also a dead one, and mount it anew, with empty caches."""
         subprocess.run(["umount", "--lazy", str(self.root)], check=True)
         self._end("mnt-0")
-        self._mount("mnt-0")
+        self._mount("mnt-0", delayed=delayed)
 
     def limit(self, folder: Path, size: int) -> None:
         """Let a folder of the first mount hold so many bytes, as a volume of that size."""
@@ -118,8 +118,12 @@ class MooseFS:
 
     def packets(self) -> int:
         """Packets that the first mount has sent to the master: its round trips."""
+        return self.counts()["master.packets_sent"]
+
+    def counts(self) -> dict[str, int]:
+        """All that the first mount counts: ``fuse_ops.read``, ``master.bytes_sent`` ..."""
         lines = (line.partition(":") for line in (self.root / ".stats").read_text().splitlines())
-        return next(int(value) for name, _, value in lines if name == "master.packets_sent")
+        return {name: int(value) for name, _, value in lines if value.strip().isdigit()}  # in brackets: no counts
 
     @contextmanager
     def frozen(self, part: Part) -> Iterator[None]:
@@ -176,9 +180,9 @@ class MooseFS:
             self._run("link", [*self._inside(), *proxy, str(self._one_way)])
             self._wait_for_port(_DELAYED)
 
-    def _mount(self, name: str) -> None:
+    def _mount(self, name: str, *, delayed: bool = True) -> None:
         point = self._base / name
-        host = _DELAYED if self._one_way else _MASTER
+        host = _DELAYED if self._one_way and delayed else _MASTER
         self._run(name, [*self._inside(), "mfsmount", "-f", str(point), "-H", host, "-P", str(_PORT)])
         _wait(lambda: os.path.ismount(point), "the mount has not come", self._running[name])
 

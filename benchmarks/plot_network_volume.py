@@ -1,0 +1,62 @@
+"""Draw the starts from a network volume as bars: network_volume.json becomes an SVG and a PNG of that name."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+mpl.rcParams["svg.hashsalt"] = "network_volume"  # the same figures give the same file
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+from benchmarks.bench import RESULTS  # noqa: E402
+from benchmarks.network_volume import FIRST, LATER  # noqa: E402
+
+_LOCAL, _VOLUME, _HOT = "#9aa5b1", "#f2b134", "#4e79a7"
+
+
+def draw(source: Path, targets: Sequence[Path]) -> None:
+    """One bar for each start: first workers above, later ones below."""
+    document = json.loads(source.read_text(encoding="utf-8"))
+    figures = document["figures"]
+    groups = [[name for name in group if name in figures] for group in (FIRST, LATER)]
+    heights = [len(group) + 1 for group in groups]
+    figure, both = plt.subplots(
+        2, figsize=(9, 1.2 + 0.55 * sum(heights)), layout="constrained", gridspec_kw={"height_ratios": heights}
+    )
+    for axes, names, title in zip(both, groups, ("The first worker", "Later workers, nothing in any cache"), strict=True):
+        for name in names:
+            seconds, trips = figures[name]["seconds"], figures[name].get("trips")
+            colour = _HOT if "hot" in name else _VOLUME if "volume" in name else _LOCAL
+            axes.barh(name, seconds, color=colour, height=0.6)
+            told = f" {seconds:.1f} s" + ("" if trips is None else f", {trips:,.0f} round trips")
+            axes.text(seconds, name, told, va="center")
+        axes.invert_yaxis()
+        axes.margins(x=0.3)
+        axes.set_title(title, fontsize="medium", loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    machine = document["machine"]
+    both[-1].set_xlabel(
+        f"seconds from process start to the first speech; {machine['cores']} cores of {machine['cpu']}, "
+        f"{machine['gpu'] or 'no GPU'}, MooseFS with its master 1 ms away"
+    )
+    for target in targets:
+        figure.savefig(target, dpi=150, metadata={"Date": None} if target.suffix == ".svg" else None)
+    plt.close(figure)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw from the folder of results."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.plot_network_volume")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder with network_volume.json")
+    folder = parser.parse_args(arguments).results
+    targets = [folder / "network_volume.svg", folder / "network_volume.png"]
+    draw(folder / "network_volume.json", targets)
+    print(f"Drawn: {', '.join(target.name for target in targets)}")
+
+
+if __name__ == "__main__":
+    main()
