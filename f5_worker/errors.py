@@ -31,6 +31,7 @@
     └── RequestError                           an HTTP request, before it is a job
         ├── KeyRefusedError
         ├── RequestTooLargeError
+        ├── RequestTooSlowError
         ├── WrongContentTypeError
         └── TooManyRequestsError
 

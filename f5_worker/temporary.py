@@ -4,6 +4,8 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ PREFIX = "f5-tts-"
 _OWNER = ".owner"
 
 _own: set[Path] = set()
+_making = threading.Lock()
 
 
 @contextmanager
@@ -23,20 +26,33 @@ def own_folder(parent: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: there can be none.
     """
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent) as name:
-        folder = Path(name)
+    folder = Path(parent or tempfile.gettempdir(), PREFIX + uuid.uuid4().hex)
+    try:
+        with _making:
+            _own.add(folder)  # first: a signal may come at any moment
+            folder.mkdir(0o700)
         with _owned(folder / _OWNER):
-            _own.add(folder)
-            try:
-                yield folder
-            finally:
-                _own.discard(folder)
+            yield folder
+    finally:
+        _remove(folder)
+        _own.discard(folder)
 
 
 def drop_own() -> None:
-    """Remove all folders of this process, which is about to be killed with its blocks unfinished."""
+    """Remove all folders of this process, which is about to be killed in the middle of its blocks; it gets no more of them."""
+    _making.acquire()
     for folder in tuple(_own):
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Under another name, so that no thread can put anything more into it."""
+    gone = folder.with_name(f"{folder.name}-gone")
+    try:
+        folder.rename(gone)
+    except OSError:
+        gone = folder  # a disk that is full, or it is gone already
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def sweep(*parents: Path) -> None:

@@ -115,7 +115,7 @@ def test_cold_start_and_its_plot(tmp_path: Path, models: Path, stock: Path, caps
 
 
 @pytest.mark.skipif(
-    os.environ.get("F5_TEST_TRUE_ENVIRONMENT") != "1", reason="installs 8 GB twice, ten minutes: F5_TEST_TRUE_ENVIRONMENT=1"
+    os.environ.get("F5_TEST_NETWORK_VOLUME") != "1", reason="installs 8 GB twice, ten minutes: F5_TEST_NETWORK_VOLUME=1"
 )
 @pytest.mark.skipif(no_moosefs() is not None, reason=str(no_moosefs()))
 def test_network_volume(tmp_path: Path, models: Path) -> None:
@@ -220,7 +220,7 @@ def test_word_times(tmp_path: Path, models: Path) -> None:
     assert len(word_times.SENTENCES) == 40
     for figures in document["figures"].values():
         assert figures["words"] >= 11
-        assert figures["dropped"] >= 4 or figures is document["figures"][word_times.WHISPER]
+        assert figures["dropped"] >= 3 or figures is document["figures"][word_times.WHISPER]
         assert figures["CPU seconds a minute"] > 0
     assert word_times.RECORDED in document["figures"]
 
