@@ -30,17 +30,17 @@ def draw(source: Path, targets: Sequence[Path]) -> None:
     for axes, names, title in zip(both, groups, ("The first worker", "Later workers, nothing in any cache"), strict=True):
         for name in names:
             seconds, trips = figures[name]["seconds"], figures[name].get("trips")
-            colour = _HOT if "hot" in name else _VOLUME if "volume" in name else _LOCAL
+            colour = _LOCAL if name.startswith("local") else _HOT if "hot" in name else _VOLUME
             axes.barh(name, seconds, color=colour, height=0.6)
             told = f" {seconds:.1f} s" + ("" if trips is None else f", {trips:,.0f} round trips")
             axes.text(seconds, name, told, va="center")
         axes.invert_yaxis()
-        axes.margins(x=0.3)
+        axes.margins(x=0.4)
         axes.set_title(title, fontsize="medium", loc="left")
         axes.spines[["top", "right"]].set_visible(False)
     machine = document["machine"]
     both[-1].set_xlabel(
-        f"seconds from process start to the first speech; {machine['cores']} cores of {machine['cpu']}, "
+        f"seconds from process start to the first speech\n{machine['cores']} cores of {machine['cpu']}, "
         f"{machine['gpu'] or 'no GPU'}, MooseFS with its master 1 ms away"
     )
     for target in targets:
