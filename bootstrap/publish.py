@@ -31,6 +31,8 @@ from bootstrap.turn import wait_for_turn
 
 _PAUSES = (5.0, 15.0, 60.0, 300.0)
 """Seconds before a volume that fails is tried again; the last one for ever after."""
+_TRIES_IF_FULL = 3
+"""A volume whose storage comes back piece by piece is full for a moment."""
 _LOOK_EVERY = 2.0
 
 
@@ -66,7 +68,7 @@ def main(root: Path, build: Path, lock: int, waiting: int) -> None:
     note = Note(build.parent, lock)
     options = Options.read(os.environ)
     select.select([waiting], [], [], options.head_start)
-    pauses = iter(_PAUSES)
+    pauses, full = iter(_PAUSES), 0
     while True:
         note.write(status="waiting")
         _wait_for_volume(root)
@@ -79,20 +81,20 @@ def main(root: Path, build: Path, lock: int, waiting: int) -> None:
             failure = error if isinstance(error, Failure) else write_failure(error, "volume")
             note.fail(failure)
             log(f"the environment was not copied to the network volume: {failure.reason} {failure.fix}", "WARN")
-            if isinstance(error, Failure) or error.errno in FULL:
+            if isinstance(error, OSError) and error.errno not in FULL:
+                full = 0
+            elif failure.cause != "disk" or (full := full + 1) == _TRIES_IF_FULL:
                 return
             time.sleep(next(pauses, _PAUSES[-1]))
 
 
 def _wait_for_volume(root: Path) -> None:
     door, said = places.door(root), False
-    # While it is mounted anew, its folder is an empty one of this machine.
-    while (verdict := door.look()).trouble or not verdict.folder or is_local(root):
+    # While it is mounted anew, its folder is an empty one of this machine; while its storage is away, it has a size of 0.
+    while (verdict := door.look()).trouble or not verdict.folder or is_local(root) or not verdict.total:
         if not said:
-            log(
-                f"{verdict.trouble or 'There is no network volume now.'} The environment is copied there once it answers",
-                "WARN",
-            )
+            why = "The network volume has no storage now." if verdict.folder else "There is no network volume now."
+            log(f"{verdict.trouble or why} The environment is copied there once it answers", "WARN")
         said = True
         time.sleep(_LOOK_EVERY)
 

@@ -200,12 +200,14 @@ def test_a_volume_that_is_too_small_is_told_while_the_worker_speaks(world: World
     start = world.start()
     report = start.finish()
     assert (report.place, value(report.interpreter)) == ("local", "1")
-    wait_until(lambda: not publishers(world))
+    wait_until(lambda: report.public()["publication"]["status"] == "failed")
     shown = report.public()
-    assert shown["publication"]["status"] == "failed"
     assert "no space left on the network volume" in shown["warnings"][-1]
     assert "make it larger" in shown["warnings"][-1]
     assert not list(volume.glob("f5-tts-worker/*/*/build-*")), "what was copied keeps the volume full"
+    wait_until(lambda: not publishers(world))
+    assert start.text.count("was not copied to the network volume") == 3, "storage that comes back is full for a moment"
+    assert report.public()["publication"]["status"] == "failed"
 
 
 @pytest.mark.usefixtures("volume")

@@ -1,6 +1,7 @@
 """A network volume, a real MooseFS, that hangs or is dead: the worker starts, says so, and uses it when it comes back."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,19 @@ def test_frozen_at_the_start(world: World, volume: Path, moosefs: MooseFS, part:
     world.variables |= {"F5_LOCAL_ROOT": str(world.folder / "another disk"), "F5_BOOTSTRAP_SILENCE": "60"}
     found = world.start().finish()
     assert (found.status, found.place, value(found.interpreter)) == ("ready", "volume", "1")
+
+
+def test_storage_that_is_away_at_the_start_and_comes_back(world: World, volume: Path, moosefs: MooseFS) -> None:
+    moosefs.kill("chunkserver")
+    wait_until(lambda: shutil.disk_usage(volume).total == 0)  # not full: without any storage
+    with JobApi(hold=0.1) as api, worker(world, api) as running:
+        answer = in_the_end(running)
+        assert (answer["says"], answer["report"]["place"]) == (1, "local")
+        wait_until(lambda: "The network volume has no storage now." in running.log)
+        assert ask(running)["report"]["publication"]["status"] == "waiting"
+        moosefs.start_chunkserver()
+        wait_until(lambda: ask(running)["report"]["publication"]["status"] == "done")
+    assert list(volume.rglob("ready.json"))
 
 
 def test_a_mount_that_is_dead_at_the_start_and_comes_back(world: World, volume: Path, moosefs: MooseFS) -> None:

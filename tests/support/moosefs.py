@@ -110,9 +110,15 @@ class MooseFS:
         """Let a folder of the first mount hold so many bytes, as a volume of that size."""
         self._tool("mfssetquota", "-S", str(size), str(folder))
 
+    def start_chunkserver(self) -> None:
+        """The one that stores all, which is not there yet, or was killed."""
+        self._run("chunkserver", [*self._inside(), "mfschunkserver", "-f", "-c", str(self._base / "chunks.cfg"), "start"])
+
     def mend(self) -> None:
-        """Thaw what is frozen; mount anew where the first mount is dead."""
+        """Thaw what is frozen; start the chunkserver, and mount anew, where these are dead."""
         self.thaw()
+        if self._running["chunkserver"].poll() is not None:
+            self.start_chunkserver()
         if self._running["mnt-0"].poll() is not None:
             self.remount()
 
@@ -174,7 +180,7 @@ class MooseFS:
         master = ["unshare", "--net", "sh", "-c", f'{_NETWORK} && exec "$@"', "sh", "mfsmaster", "-f", "-c"]
         self._run("master", [*master, str(base / "master.cfg"), "start"])
         self._wait_for_port(_MASTER)
-        self._run("chunkserver", [*self._inside(), "mfschunkserver", "-f", "-c", str(base / "chunks.cfg"), "start"])
+        self.start_chunkserver()
         if self._one_way:
             proxy = [sys.executable, str(REPOSITORY / "tests" / "support" / "slow_link.py"), _DELAYED, _MASTER, str(_PORT)]
             self._run("link", [*self._inside(), *proxy, str(self._one_way)])
