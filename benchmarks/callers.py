@@ -149,8 +149,9 @@ class Callers:
             account.answer_seconds.append(sent.seconds)
 
 
-def thirds(series: Sequence[int]) -> tuple[int, int]:
-    """The medians of a series' first third and of its last; 0 of an empty one."""
+def later_thirds(series: Sequence[int]) -> tuple[int, int]:
+    """The medians of a series' middle third and of its last; 0 of an empty one. The first third is the warm-up, in which every
+    shape and every library comes for the first time."""
     count = -(-len(series) // 3)
-    first, last = (sorted(part) for part in (series[:count], series[-count:] if count else ()))
-    return (first[len(first) // 2], last[len(last) // 2]) if count else (0, 0)
+    middle, last = sorted(series[count : 2 * count]), sorted(series[-count:] if count else ())
+    return (middle[len(middle) // 2], last[len(last) // 2]) if middle else (0, 0)

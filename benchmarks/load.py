@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import Target, bench
-from benchmarks.callers import Account, Callers, Weather, thirds
+from benchmarks.callers import Account, Callers, Weather, later_thirds
 from tests.support.flaky import flaky_proxy
 from tests.support.job_api import JobApi
 from tests.support.processes import WorkerProcess, clean_environment, temporary_files
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "twice (unknowable)",
                 "lost",
                 "stopped",
-                "RSS, first and last third (MB)",
+                "RSS, middle and last third (MB)",
             ],
             [_row(name, run) for name, run in runs.items()],
             {name: {key: value for key, value in run.items() if key != "rss"} for name, run in runs.items()},
@@ -117,7 +117,7 @@ def _figures(account: Account, took: float, rss: list[int], weather: Weather) ->
         "slowest answer": max(account.answer_seconds, default=0.0),
         "posts failed": weather.failed,
         "unexpected": account.unexpected,
-        "rss thirds": thirds(rss),
+        "rss thirds": later_thirds(rss),
         "rss": rss,
     }
 
@@ -143,7 +143,7 @@ def _targets(runs: dict[str, dict[str, Any]]) -> list[Target]:
     def total(key: str) -> float:
         return float(sum(run.get(key, 0) for run in runs.values()))
 
-    growth = max(last - first for first, last in (run["rss thirds"] for run in runs.values()))
+    growth = max(last - middle for middle, last in (run["rss thirds"] for run in runs.values()))
     return [
         Target("Answers lost", total("lost"), 0, "jobs"),
         Target("Answered twice where the worker could know", total("twice"), 0, "jobs"),
