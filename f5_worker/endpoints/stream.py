@@ -15,10 +15,10 @@ from f5_worker.formats import FORMATS
 from f5_worker.job.request import TtsRequest
 from f5_worker.mel import SAMPLE_RATE
 from f5_worker.speech.join import Speech
+from f5_worker.speech.plan import ChunkPlan
 
 if TYPE_CHECKING:
     from f5_worker.timing.place import TimedWord
-from f5_worker.speech.plan import ChunkPlan
 
 MAX_AUDIO_BYTES = 640_000
 """Of one part, before base64: beside it the chunk's text has room in the 1 MB that RunPod takes."""
