@@ -198,8 +198,8 @@ def test_nothing_is_published_before_the_first_speech(world: World) -> None:
 
 
 LATE = WORKER.replace(
-    "from f5_worker.sdk", "import contextlib\nwith contextlib.suppress(ImportError):\n    import early\nfrom f5_worker.sdk"
-).replace("    runpod.serverless.start", "    from bootstrap import guard\n    guard.dismiss()\n    runpod.serverless.start")
+    "from f5_worker.loop", "import contextlib\nwith contextlib.suppress(ImportError):\n    import early\nfrom f5_worker.loop"
+).replace("    serve(", "    from bootstrap import guard\n    guard.dismiss()\n    serve(")
 """It is at its job loop after a long import."""
 
 

@@ -24,7 +24,7 @@ ENTER, _, _ = (REPOSITORY / "handler.py").read_text(encoding="utf-8").partition(
 
 WORKER = f"""{ENTER}
 import os
-from f5_worker.sdk import runpod
+from f5_worker.loop import serve
 from bootstrap.report import Report
 
 def handler(job):
@@ -36,7 +36,7 @@ def handler(job):
     return {{"says": tiny.value, "report": report.public(), "python": sys.executable}}
 
 if __name__ == "__main__":
-    runpod.serverless.start({{"handler": handler}})
+    serve(handler, concurrency=1, restart=False)
 """
 
 TELLS = f"""{ENTER}
@@ -55,7 +55,9 @@ def sdk_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def start_world(tmp_path: Path, sdk_python: str) -> World:
     """A worker whose environment is the SDK and one small package."""
     world = World.make(tmp_path, ["sdk==1.0", "tiny==1.0"], ["tiny"], WORKER)
-    for name in ("sdk.py", "streams.py", "mel.py", "formats.py", "cli/__init__.py", "cli/arguments.py", "cli/player.py"):
+    rooms = ("cli/__init__.py", "cli/arguments.py", "cli/player.py")
+    ground = ("sdk.py", "streams.py", "mel.py", "formats.py", "log.py", "loop.py", "polls.py", "posts.py", "progress.py")
+    for name in (*ground, *rooms):
         (world.project / "f5_worker" / name).parent.mkdir(exist_ok=True)
         shutil.copy2(REPOSITORY / "f5_worker" / name, world.project / "f5_worker" / name)
     make_wheel(world.wheels, "sdk", "1.0", {"sdk.pth": f"{site_packages(sdk_python)}\n"})

@@ -191,8 +191,8 @@ def test_a_download_may_be_slower_than_the_answer(environment: dict[str, str], t
     mine = tmp_path / "mine"
     shutil.copytree(smoke_folder, mine)
     with hub_server(files) as hub:
-        hub.pace = 300_000
-        own = {"F5TTS_MODEL": str(mine), "F5TTS_CKPT_FILE": "hf://anna/tiny/model.safetensors", "HF_HUB_ETAG_TIMEOUT": "1"}
+        hub.pace = len(files["anna/tiny/model.safetensors"]) // 10
+        own = {"F5TTS_MODEL": str(mine), "F5TTS_CKPT_FILE": "hf://anna/tiny/model.safetensors", "HF_HUB_ETAG_TIMEOUT": "4"}
         run = run_once({"input": QUICK}, env=environment | reached(hub.url) | own, cwd=tmp_path)
     assert (run.error, run.exit_code) == (None, 0)
     assert STANDS_IN not in run.log
