@@ -1,6 +1,5 @@
 """Draw the cold start as stacked bars: ``cold_start.json`` becomes ``cold_start.svg`` and ``cold_start.png``."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ mpl.rcParams["svg.hashsalt"] = "cold_start"  # the same figures give the same fi
 
 from matplotlib import pyplot as plt  # noqa: E402
 
-from benchmarks.bench import RESULTS  # noqa: E402
 from benchmarks.cold_start import PHASES  # noqa: E402
+from benchmarks.plotting import draw_results, save  # noqa: E402
 
 _COLOURS = ("#9aa5b1", "#f2b134", "#4e79a7", "#59a14f", "#e15759")
 
@@ -43,19 +42,13 @@ def draw(source: Path, targets: Sequence[Path]) -> None:
     )
     axes.legend(ncols=len(PHASES), frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.25 - 0.35 / len(names)))
     axes.spines[["top", "right"]].set_visible(False)
-    for target in targets:
-        figure.savefig(target, dpi=150, metadata={"Date": None} if target.suffix == ".svg" else None)
+    save(figure, targets)
     plt.close(figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from the folder of results."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.plot_cold_start")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder with cold_start.json")
-    folder = parser.parse_args(arguments).results
-    targets = [folder / "cold_start.svg", folder / "cold_start.png"]
-    draw(folder / "cold_start.json", targets)
-    print(f"Drawn: {', '.join(target.name for target in targets)}")
+    draw_results("cold_start", __doc__, draw, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Draw the starts from a network volume as bars: network_volume.json becomes an SVG and a PNG of that name."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ mpl.rcParams["svg.hashsalt"] = "network_volume"  # the same figures give the sam
 
 from matplotlib import pyplot as plt  # noqa: E402
 
-from benchmarks.bench import RESULTS  # noqa: E402
 from benchmarks.network_volume import FIRST, LATER  # noqa: E402
+from benchmarks.plotting import draw_results, save  # noqa: E402
 
 _LOCAL, _VOLUME, _HOT = "#9aa5b1", "#f2b134", "#4e79a7"
 
@@ -43,19 +42,13 @@ def draw(source: Path, targets: Sequence[Path]) -> None:
         f"seconds from process start to the first speech\n{machine['cores']} cores of {machine['cpu']}, "
         f"{machine['gpu'] or 'no GPU'}, MooseFS with its master 1 ms away"
     )
-    for target in targets:
-        figure.savefig(target, dpi=150, metadata={"Date": None} if target.suffix == ".svg" else None)
+    save(figure, targets)
     plt.close(figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from the folder of results."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.plot_network_volume")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder with network_volume.json")
-    folder = parser.parse_args(arguments).results
-    targets = [folder / "network_volume.svg", folder / "network_volume.png"]
-    draw(folder / "network_volume.json", targets)
-    print(f"Drawn: {', '.join(target.name for target in targets)}")
+    draw_results("network_volume", __doc__, draw, arguments)
 
 
 if __name__ == "__main__":

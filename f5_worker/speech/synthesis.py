@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from f5_worker.audio.samples import Samples
-
-T = TypeVar("T")
 
 _FIX = "choose a GPU with at least 8 GB, run nothing else on it, or send shorter sentences: chunks end with them."
 
